@@ -1,0 +1,172 @@
+"""Turn a composed configuration into frozen dataclasses, every value checked.
+
+A configuration chooses values, never code: nothing in it is imported or called,
+so that one read back from a tracking store is as safe as one typed by hand.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, MinLen
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.cache import CacheConfig
+from pipeline.errors import ConfigError
+from pipeline.stages.evaluate import EvaluateConfig
+from pipeline.stages.ingest import IngestConfig
+from pipeline.stages.train import TrainConfig
+from pipeline.stages.visualize import VisualizeConfig
+from pipeline.stages.vocab import VocabConfig
+from pipeline.tracking import TrackingConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run's configuration, one field per group of `conf/`."""
+
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)]
+    home: Annotated[str, MinLen(1)]
+    targets: tuple[str, ...]
+    cache: CacheConfig
+    ingest: IngestConfig
+    vocab: VocabConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    visualize: VisualizeConfig
+    tracking: TrackingConfig
+
+    # Holds for the nested groups too.
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @property
+    def home_folder(self) -> Path:
+        """The folder that holds all that runs write, absolute."""
+        return Path(self.home).expanduser().absolute()
+
+    @property
+    def stages(self) -> Mapping[str, object]:
+        """Stage name -> its config."""
+        return {
+            "ingest": self.ingest,
+            "vocab": self.vocab,
+            "train": self.train,
+            "evaluate": self.evaluate,
+            "visualize": self.visualize,
+        }
+
+
+def read_config(composed: DictConfig) -> tuple[Config, dict[str, Any]]:
+    """Check a composed configuration.
+
+    Returns:
+        The configuration, and the same as plain values with every interpolation
+        resolved.
+
+    Raises:
+        ConfigError: naming every bad key in full, its value and what is legal.
+    """
+    try:
+        plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        key = error.full_key
+        message = f"{key}: a value must be given, such as {key}=..."
+        raise ConfigError(message) from error
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{error.full_key or 'config'}: {reason}") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f"expected keys and values, found {type(plain).__name__}")
+    values = {str(key): value for key, value in plain.items()}
+    return check_config(values), values
+
+
+def check_config(values: Mapping[str, Any]) -> Config:
+    """Check plain values, whether composed now or read back from a record.
+
+    Raises:
+        ConfigError: naming every bad key in full, its value and what is legal.
+    """
+    try:
+        # JSON's strict mode lets a list be a tuple and a string be a path, and
+        # nothing else be what it is not.
+        return TypeAdapter(Config).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        lines: dict[tuple[object, str], str] = {}
+        for detail in error.errors(include_url=False):
+            # One bad seed is bad in every group it is handed to: said once.
+            fault = (detail["loc"][-1:], repr(detail["input"]))
+            lines.setdefault(fault, _explain(detail, values))
+        raise ConfigError("\n".join(lines.values())) from error
+    except TypeError as error:
+        raise ConfigError(f"a value has no plain form: {error}") from error
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Return plain values as YAML, in their order."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+
+
+def _explain(detail: ErrorDetails, values: Mapping[str, Any]) -> str:
+    """Return one line: full key, what was expected, what was found."""
+    path, parent = _locate(detail["loc"], values)
+    key = ".".join(map(str, path)) or "config"
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "unexpected_keyword_argument":
+        legal = ", ".join(sorted(str(k) for k in parent if k != path[-1]))
+        return f"{key}: no such key; there are {legal}"
+    if kind == "missing":
+        return f"{key}: a value must be given, such as {key}=..."
+    if kind == "value_error":
+        return f"{key}: {context['error']}"
+    if kind == "union_tag_invalid":
+        key = f"{key}.{context['discriminator'].strip(chr(39))}"
+        return f"{key}: expected {context['expected_tags']}, found {context['tag']!r}"
+    message = detail["msg"]
+    if message.startswith("Input should be "):
+        message = message.replace("Input should be", "expected", 1)
+    else:
+        message = f"expected: {message[0].lower()}{message[1:]}"
+    return f"{key}: {message}, found {_shown(detail['input'])}"
+
+
+def _locate(
+    location: Sequence[int | str], values: Mapping[str, Any]
+) -> tuple[list[int | str], Any]:
+    """Return the keys of a location, and the last key's parent.
+
+    pydantic puts the variant of a union that it tried among the keys (`ingest`,
+    `conll_files`, `path`); it is left out.
+    """
+    path: list[int | str] = []
+    current: Any = values
+    parent: Any = values
+    for depth, part in enumerate(location, start=1):
+        if isinstance(current, Mapping):
+            if part in (current.get(tag) for tag in _VARIANT_KEYS):
+                continue
+            known = part in current or depth == len(location)  # or one that is missing
+        else:
+            known = isinstance(current, list) and isinstance(part, int)
+        if known:
+            path.append(part)
+            parent = current
+            current = _item(current, part)
+    return path, parent
+
+
+def _item(values: Any, key: int | str) -> Any:
+    return values.get(key) if isinstance(values, Mapping) else values[key]
+
+
+_VARIANT_KEYS = ("reader", "backend")
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,1 @@
+"""The algorithms: NumPy, Numba, PyArrow and what they stand on; no policy."""

@@ -1,0 +1,355 @@
+"""Maps of words: points that lie near each other for words that do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.figures.canvas import drawable, head, picture, place
+from pipeline.core.figures.page import Labels, page
+from pipeline.core.figures.style import (
+    GRID,
+    INK,
+    MATPLOTLIB_SHAPES,
+    MUTED,
+    QUIET,
+    counted,
+    escaped,
+    mark,
+    shown,
+)
+from pipeline.core.types import Counts, Doubles, Floats, Ids
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NO_GROUP = -1
+_OTHERS = "other words"
+
+# Points up to which SVG stays smooth; with more, 2D maps are drawn by WebGL.
+_SVG_POINTS = 5_000
+
+# Labels of an image, at most: beyond, there is hardly room, and they cost time.
+_PNG_LABELS = 500
+
+# The view this many times closer than at first, words of no group are labeled too.
+_CLOSE = 1.8
+
+
+@dataclass(frozen=True)
+class MapWords:
+    """The words of a map, and what is told about each.
+
+    Attributes:
+        words: n words.
+        ranks: Shape (n,). By count in the whole vocabulary, from 0.
+        counts: Shape (n,). Occurrences.
+        groups: Names of all groups, drawn or not: a group's place in this tuple
+            gives its mark.
+        group: Shape (n,). Each word's group, or `NO_GROUP`.
+        neighbors: Shape (n, K). The words nearest in the original space.
+        cosines: Shape (n, K). Theirs.
+    """
+
+    words: tuple[str, ...]
+    ranks: Ids
+    counts: Counts
+    groups: tuple[str, ...]
+    group: Ids
+    neighbors: Ids
+    cosines: Doubles
+
+    @property
+    def grouped(self) -> bool:
+        """Whether any word is of a group."""
+        return bool((self.group != NO_GROUP).any())
+
+
+def map_html(
+    words: MapWords, layout: Floats, title: str, notes: Sequence[str]
+) -> bytes:
+    """Draw an interactive map: hover tells of a word, a legend hides groups.
+
+    Args:
+        words: n words.
+        layout: Shape (n, 2) or (n, 3). Their places.
+        title: Heading.
+        notes: Lines below it.
+    """
+    deep = layout.shape[1] == 3
+    hover = _hover(words)
+    traces: list[dict[str, Any]] = []
+    labels: list[Labels] = []
+    for group, members in _by_group(words):
+        quiet = group == NO_GROUP
+        points = [[float(f"{x:.4g}") for x in axis] for axis in layout[members].T]
+        traces.append(
+            {
+                **_kind(deep, len(words.words)),
+                **dict(zip("xyz", points, strict=False)),
+                "name": escaped(f"{_name(words, group)} ({len(members):,})"),
+                "mode": "markers",
+                "hoverinfo": "text",
+                "hovertext": [hover[i] for i in members],
+                "hoverlabel": {"bordercolor": MUTED if quiet else mark(group).color},
+                "marker": _marker(group, deep=deep),
+            }
+        )
+        labels.append(
+            Labels(
+                trace=len(labels),
+                texts=[shown(words.words[i]) for i in members],
+                priority=words.ranks[members].tolist(),
+                from_zoom=_CLOSE if quiet and words.grouped else 0,
+            )
+        )
+    return page(
+        title,
+        notes,
+        traces,
+        {**(_scene() if deep else _plane()), "legend": _legend()},
+        narrow=_NARROW | (_NARROW_SCENE if deep else {}),
+        labels=labels,
+        navigable=True,
+    )
+
+
+def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -> bytes:
+    """Draw a map as an image, with as many words of groups named as fit.
+
+    Args:
+        words: n words.
+        layout: Shape (n, 2). Their places.
+        title: Heading.
+        notes: Lines below it.
+    """
+    with picture(12, 9) as (figure, png):
+        head(figure, title, list(notes))
+        axes = place(figure, 0.2, 0.2, 0.75, 0.62 + 0.19 * len(notes))
+        axes.set_axis_off()
+        for group, members in _by_group(words):
+            quiet = group == NO_GROUP
+            style = mark(max(group, 0))
+            axes.scatter(
+                layout[members, 0],
+                layout[members, 1],
+                s=7 if quiet else 30,
+                c=QUIET if quiet else style.color,
+                marker="o" if quiet else MATPLOTLIB_SHAPES[style.shape],
+                linewidths=0 if quiet else 0.6,
+                edgecolors="white",
+                alpha=0.6 if quiet else 1,
+                zorder=1 if quiet else 2,
+                label=drawable(f"{shown(_name(words, group))} ({len(members):,})"),
+            )
+        # Equal units in both directions, because only distances mean something.
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.03)
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=6,
+            handletextpad=0.1,
+            columnspacing=1.4,
+        )
+        named = np.arange(len(words.words))
+        if words.grouped:
+            named = np.flatnonzero(words.group != NO_GROUP)
+        named = named[np.argsort(words.ranks[named], kind="stable")][:_PNG_LABELS]
+        texts = [drawable(shown(words.words[i])) for i in named]
+        write_labels(axes, layout[named].astype(float), texts)
+    return png.getvalue()
+
+
+def write_labels(axes: "Axes", points: Doubles, texts: Sequence[str]) -> list[int]:
+    """Write labels beside points, leaving out what would cover another.
+
+    Each is tried at eight places around its point, earlier ones first.
+
+    Args:
+        axes: With its limits as they will stay.
+        points: Shape (m, 2), in data units. No label covers one of them.
+        texts: m labels, most important first.
+
+    Returns:
+        Which labels were written.
+    """
+    from matplotlib.patheffects import withStroke
+
+    figure = axes.get_figure(root=True)
+    if figure is None or not texts:
+        return []
+    figure.draw_without_rendering()  # settles the limits
+    pixel = figure.dpi / 72  # of a typographic point
+    spots = axes.transData.transform(points)  # (m, 2)
+    room = np.array(axes.get_window_extent().extents)
+    # Boxes are (left, bottom, right, top); the first m are the marks themselves.
+    taken = np.empty((2 * len(texts), 4))
+    reach = 3 * pixel
+    taken[: len(texts)] = np.hstack([spots - reach, spots + reach])
+    used = len(texts)
+    written = []
+    for i, text in enumerate(texts):
+        label = axes.text(0, 0, text, size=7.5, color=INK, zorder=3)
+        label.set_path_effects([withStroke(linewidth=2, foreground="white", alpha=0.8)])
+        extent = label.get_window_extent()
+        size = np.array([extent.width, extent.height])
+        boxes = _around(spots[i], size, 4.5 * pixel)  # (8, 4)
+        free = _inside(boxes, room) & ~_overlaps(boxes, taken[:used])
+        if not free.any():
+            label.remove()
+            continue
+        box = boxes[free.argmax()]
+        # The extent need not begin where the text is anchored.
+        anchor = box[:2] - np.array([extent.x0, extent.y0])
+        anchor += axes.transData.transform((0, 0))
+        x, y = axes.transData.inverted().transform(anchor)
+        label.set_position((x, y))
+        taken[used] = box
+        used += 1
+        written.append(i)
+    return written
+
+
+def _around(spot: Doubles, size: Doubles, gap: float) -> Doubles:
+    """Return the eight boxes of a size around a spot, the best first."""
+    right, left = gap, -gap - size[0]
+    above, below = gap, -gap - size[1]
+    across, along = -size[0] / 2, -size[1] / 2
+    corners = np.array(
+        [
+            (right, along),
+            (left, along),
+            (across, above),
+            (across, below),
+            (right, above / 2),
+            (right, below / 2 - size[1] / 2),
+            (left, above / 2),
+            (left, below / 2 - size[1] / 2),
+        ]
+    )
+    low = spot + corners
+    return np.hstack([low, low + size])
+
+
+def _inside(boxes: Doubles, room: Doubles) -> npt.NDArray[np.bool_]:
+    low = (boxes[:, :2] >= room[:2]).all(axis=1)
+    high = (boxes[:, 2:] <= room[2:]).all(axis=1)
+    return np.asarray(low & high)
+
+
+def _overlaps(boxes: Doubles, taken: Doubles) -> npt.NDArray[np.bool_]:
+    """Say which boxes share area with any that is taken."""
+    low = np.maximum(boxes[:, np.newaxis, :2], taken[:, :2])
+    high = np.minimum(boxes[:, np.newaxis, 2:], taken[:, 2:])
+    both = np.asarray((low < high).all(axis=2))  # (8, taken)
+    return np.asarray(both.any(axis=1))
+
+
+def _by_group(words: MapWords) -> list[tuple[int, Ids]]:
+    """Return (group, its words) for the groups drawn, words of none first."""
+    return [
+        (int(group), np.flatnonzero(words.group == group).astype(np.int32))
+        for group in np.unique(words.group)
+    ]
+
+
+def _name(words: MapWords, group: int) -> str:
+    return _OTHERS if group == NO_GROUP else words.groups[group]
+
+
+def _hover(words: MapWords) -> list[str]:
+    """Return what each word's hover says, in Plotly's markup."""
+    names = [escaped(shown(word, 40)) for word in words.words]
+    texts = []
+    for i, name in enumerate(names):
+        group = int(words.group[i])
+        kind = "" if group == NO_GROUP else f"{escaped(words.groups[group])} · "
+        times = counted(int(words.counts[i]), "time")
+        lines = [f"<b>{name}</b>", f"{kind}rank {words.ranks[i] + 1:,} · {times}"]
+        if words.neighbors.shape[1]:
+            lines.append("<br>nearest words drawn, by cosine")
+        lines += [
+            f"{cosine:.2f}  {names[j]}"
+            for j, cosine in zip(words.neighbors[i], words.cosines[i], strict=True)
+        ]
+        texts.append("<br>".join(lines))
+    return texts
+
+
+def _kind(deep: bool, points: int) -> dict[str, Any]:
+    if deep:
+        return {"type": "scatter3d"}
+    return {"type": "scatter" if points <= _SVG_POINTS else "scattergl"}
+
+
+def _marker(group: int, *, deep: bool) -> dict[str, Any]:
+    if group == NO_GROUP:
+        size, opacity = (2.5, 0.45) if deep else (4.5, 0.55)
+        return {"color": QUIET, "size": size, "opacity": opacity, "line": {"width": 0}}
+    style = mark(group)
+    # In 3D shapes come out in different sizes; these look alike.
+    size = {"circle": 6, "square": 5, "diamond": 4.5, "cross": 8}[style.shape]
+    return {
+        "color": style.color,
+        "symbol": style.shape,
+        "size": size if deep else 9,
+        "opacity": 1,
+        "line": {"color": "white", "width": 1},
+    }
+
+
+def _plane() -> dict[str, Any]:
+    axis = {"showgrid": False, "zeroline": False, "showticklabels": False}
+    return {
+        "xaxis": axis,
+        # Equal units in both directions, because only distances mean something.
+        "yaxis": {**axis, "scaleanchor": "x"},
+        "margin": {"l": 8, "r": 8, "t": 40, "b": 8},
+        "dragmode": "pan",
+        "hovermode": "closest",
+    }
+
+
+def _scene() -> dict[str, Any]:
+    axis = {
+        "showticklabels": False,
+        "title": {"text": ""},
+        "gridcolor": GRID,
+        "zeroline": False,
+        "showspikes": False,
+        "showbackground": False,
+    }
+    return {
+        "scene": {
+            "xaxis": axis,
+            "yaxis": axis,
+            "zaxis": axis,
+            "aspectmode": "data",
+            "dragmode": "orbit",
+            "camera": {"eye": {"x": 1.05, "y": 1.05, "z": 0.7}},
+        },
+        "margin": {"l": 0, "r": 0, "t": 40, "b": 0},
+    }
+
+
+def _legend() -> dict[str, Any]:
+    return {
+        "orientation": "v",
+        "x": 1.01,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "top",
+        "itemsizing": "constant",
+        "bgcolor": "rgba(255, 255, 255, 0.8)",
+    }
+
+
+_NARROW = {
+    "legend.orientation": "h",
+    "legend.x": 0,
+    "legend.y": -0.01,
+}
+_NARROW_SCENE = {"scene.camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1}}}

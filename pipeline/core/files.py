@@ -1,0 +1,72 @@
+"""Files that are whole whenever they are read."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import StorageError
+
+
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """Open a file beside `path` that takes its name once written and synced.
+
+    Whoever reads `path` sees the old content or the whole new one, whatever
+    interrupts the writer.
+
+    Args:
+        path: The file to write or replace; its folder must exist.
+        shared: Whether another process may write the same file at the same time.
+            The file beside then has a name of its own; otherwise a fixed one, so
+            that what a killed writer left is overwritten, not gathered.
+
+    Raises:
+        StorageError: if the disk is full or the folder cannot be written.
+    """
+    mark = f".{uuid.uuid4().hex}" if shared else ""
+    beside = path.with_name(f"{path.name}{mark}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):  # not there, or its folder is not
+            beside.unlink()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole, making its folder if it is not there.
+
+    Raises:
+        StorageError: if the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with replacing(path, shared=True) as file:
+        file.write(content)
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or a folder's names, last through a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path}: cannot be written: {error.strerror or error}. Free some space or "
+        "choose another folder; what was there before is unchanged"
+    )

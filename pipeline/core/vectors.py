@@ -1,0 +1,82 @@
+"""Word vectors as one compact file, and back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.core import npz
+from pipeline.core.types import Embeddings, Normalization
+
+# V words of d dims. `words_utf8` holds all words in order, one after another;
+# word i is the bytes words_offsets[i]:words_offsets[i + 1].
+LAYOUT: npz.Layout = {
+    "center": ("<f4", 2),  # (V, d)
+    "context": ("<f4", 2),  # (V, d)
+    "words_utf8": ("|u1", 1),  # (bytes,)
+    "words_offsets": ("<i8", 1),  # (V + 1,)
+    "settings": ("|u1", 1),  # a JSON object with the key `normalization`
+}
+
+
+def save_vectors(path: Path, embeddings: Embeddings) -> None:
+    """Write embeddings as a sealed .npz that `np.load` reads without pickle.
+
+    Raises:
+        StorageError: if the file cannot be written.
+    """
+    npz.write_arrays(path, pack_embeddings(embeddings, {}), LAYOUT)
+
+
+def load_vectors(path: Path) -> Embeddings:
+    """Read the embeddings from a file of vectors or a training checkpoint.
+
+    Raises:
+        DataError: if the file is missing, damaged or neither of the two.
+    """
+    arrays = npz.read_arrays(path, LAYOUT)
+    return unpack_embeddings(path, arrays)
+
+
+def pack_embeddings(
+    embeddings: Embeddings, settings: Mapping[str, Any]
+) -> dict[str, npz.Array]:
+    """Return the arrays of `LAYOUT`; `settings` go beside the normalization."""
+    text, offsets = npz.pack_words(embeddings.words)
+    normalization = {
+        "lowercase": embeddings.normalization.lowercase,
+        "digits": embeddings.normalization.digits,
+    }
+    return {
+        "center": embeddings.center,
+        "context": embeddings.context,
+        "words_utf8": text,
+        "words_offsets": offsets,
+        "settings": npz.pack_json({**settings, "normalization": normalization}),
+    }
+
+
+def unpack_embeddings(path: Path, arrays: Mapping[str, npz.Array]) -> Embeddings:
+    """Return the embeddings that `pack_embeddings` packed.
+
+    Raises:
+        DataError: naming `path`, if the arrays do not fit together.
+    """
+    words = npz.unpack_words(path, arrays["words_utf8"], arrays["words_offsets"])
+    center, context = arrays["center"], arrays["context"]
+    if center.shape != context.shape or len(center) != len(words):
+        raise npz.unsound(
+            path,
+            f"{len(words)} words with center vectors {center.shape} and context "
+            f"vectors {context.shape}",
+        )
+    if not (np.isfinite(center).all() and np.isfinite(context).all()):
+        raise npz.unsound(path, "a vector that is not finite")
+    settings = npz.unpack_json(path, arrays["settings"])
+    match settings.get("normalization"):
+        case {"lowercase": bool(lowercase), "digits": "keep" | "zero" as digits}:
+            normalization = Normalization(lowercase, digits)
+        case found:
+            raise npz.unsound(path, f"normalization {found!r:.100}")
+    return Embeddings(words, center, context, normalization)

@@ -1,0 +1,53 @@
+"""Find the vectors of a run, or of a file."""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pipeline.core.types import Embeddings
+from pipeline.core.vectors import load_vectors
+from pipeline.errors import TrackingError
+from pipeline.records import RunRecord, load_record
+
+_VECTORS = "vectors/vectors.npz"
+
+
+def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
+    """Return word vectors.
+
+    Args:
+        run_or_path: A run id, the start of one, `last`, or a file of vectors or a
+            checkpoint that this project wrote.
+        home: The folder that holds the runs; by default W2V_HOME, or ./runs.
+
+    Raises:
+        DataError: if a file is damaged or of another form.
+        TrackingError: if there is no such run or it kept no vectors.
+    """
+    path = Path(run_or_path)
+    if path.is_file():
+        return load_vectors(path)
+    folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
+    record = load_record(folder, str(run_or_path))
+    if _VECTORS not in record.artifacts:
+        raise TrackingError(
+            f"run {record.run_id} ({record.status}) holds no vectors: its training did "
+            "not finish. Run it again: finished stages are not repeated"
+        )
+    return load_vectors(_fetch(folder, record))
+
+
+def _fetch(home: Path, record: RunRecord) -> Path:
+    """Return the vectors file of a run as a local path."""
+    local = local_folder(record.artifact_uri)
+    if local is not None and (local / _VECTORS).is_file():
+        return local / _VECTORS
+    from pipeline.mlflow_tracking import download
+
+    return download(home, record, _VECTORS)
+
+
+def local_folder(uri: str) -> Path | None:
+    """Return the folder that an artifact address names, None if it is remote."""
+    address = urlsplit(uri)
+    return Path(unquote(address.path)) if address.scheme in ("", "file") else None

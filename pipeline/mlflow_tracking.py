@@ -1,0 +1,593 @@
+"""Track runs with MLflow; the only module that imports it.
+
+Runs are addressed by their id throughout and MLflow's global "active run" is
+never touched, so that several runs in one process cannot mix.
+"""
+
+import getpass
+import importlib
+import json
+import logging
+import os
+import re
+import sqlite3
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import sqlite_store
+from pipeline.errors import StorageError, TrackingError
+from pipeline.mlflow_limits import (
+    LONGEST_NAME,
+    LONGEST_TAG,
+    name_for_mlflow,
+    params_for_mlflow,
+    tags_for_mlflow,
+    text_for_mlflow,
+)
+from pipeline.outbox import Dataset, End, Entry, File, Outbox, Params, Points, Tags
+from pipeline.records import RunRecord, Status, check_finite, run_folder
+from pipeline.sampler import Sampler
+from pipeline.sender import Refused, Sender, Unreachable
+from pipeline.tracked_files import artifact_path, check_file, table_json, written
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
+
+_DIGEST_SHOWN = 12  # of 36 that MLflow takes; more hides the rest in a list of runs
+_PROBE_SECONDS = 4  # to connect, and again to answer
+_AGAIN_LATER = (408, 429)  # HTTP: too slow, too many requests
+
+_NOTE_TAG = "mlflow.note.content"  # what the UI shows above a run, as Markdown
+_TABLES_TAG = "mlflow.loggedArtifacts"  # JSON files that the UI draws as tables
+
+
+def _import_mlflow() -> None:
+    """Import MLflow for the first time, with telemetry off and in silence.
+
+    A user's own time limits and log level stay.
+    """
+    # Read when MLflow is imported, and by the servers it starts. Source:
+    # mlflow.org/docs/latest/community/usage-tracking
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    # Standard output belongs to what the command prints.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # Its own limits are 120 s and 7 retries: an epoch would wait for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    # They log an error that is also raised, and that we report.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # What it uses of its libraries' old ways is not for our users to change.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
+
+def ready_store(home: Path) -> str:
+    """Create this project's SQLite store, or bring it to MLflow's present form.
+
+    One process at a time does so while the others wait. What is made or changed
+    is a file beside, so that a kill leaves the store as it was.
+
+    Returns:
+        The store's address for MLflow.
+
+    Raises:
+        TrackingError: if the file is not an MLflow store, or a newer MLflow's.
+        StorageError: if home cannot be written.
+    """
+    if set("?%") & set(str(home)):
+        # SQLAlchemy reads them as parts of an address.
+        raise TrackingError(
+            f"home {home} holds a ? or %, which the address of an SQLite file cannot: "
+            "set home to another folder, or track with tracking=off"
+        )
+    _import_mlflow()
+    import mlflow
+    from mlflow.store.db import utils
+    from sqlalchemy.exc import SQLAlchemyError
+
+    path = home / "mlflow.db"
+    try:
+        kept = sqlite_store.ready(
+            path,
+            current=lambda file: _schema(file) == utils._get_latest_schema_revision(),
+            make=lambda file: _make_store(file, home / "artifacts"),
+            renew=_renew_store,
+        )
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        raise StorageError(
+            f"cannot make or open the tracking store {path}: {_reason(error)}. Free "
+            "space, or set home to a folder that can be written"
+        ) from error
+    if kept:
+        log.warning(
+            "%s is now of MLflow %s; before: %s", path, mlflow.__version__, kept
+        )
+    return f"sqlite:///{path}"
+
+
+def open_mlflow(
+    uri: str | None,
+    home: Path,
+    experiment: str,
+    *,
+    run_name: str,
+    tags: Mapping[str, str],
+    run_id: str | None,
+    system_seconds: float,
+) -> "MlflowTracker":
+    """Begin a run, or go on with one.
+
+    Args:
+        uri: Address of a tracking server; None for this project's own store.
+        home: The folder that holds all that runs write; absolute.
+        experiment: Name of the group of runs; made if it is not there.
+        run_name: The run's readable name.
+        tags: Its first tags.
+        run_id: A run of the same store to go on with.
+        system_seconds: Time between samples of memory and CPU; 0 takes none.
+
+    Raises:
+        TrackingError: if the store cannot be used; for a server that cannot be
+            reached, within about 10 s.
+        StorageError: if home cannot be written.
+    """
+    if uri is None:
+        store = ready_store(home)
+        artifacts = (home / "artifacts" / artifact_path(experiment)).as_uri()
+    else:
+        store, artifacts = uri.rstrip("/"), None
+        _probe(store)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = MlflowClient(store)
+        if run_id is None:
+            group = _experiment_id(client, text_for_mlflow(experiment), artifacts)
+            first = tags_for_mlflow({**_source_tags(tags), **tags})
+            name = text_for_mlflow(run_name)
+            run = client.create_run(group, tags=first, run_name=name)
+        else:
+            run = client.get_run(run_id)
+        outbox = Outbox(run_folder(home, run.info.run_id))
+        sender = _sender(client, store, run.info.run_id, outbox)
+        known: dict[tuple[str, int], float] = {}
+        if run_id is not None:
+            sender.flush()
+            run = _reopen(client, run_id)
+            known = _history(client, run, outbox)
+    except MlflowException as error:
+        raise TrackingError(f"tracking store {store}: {_reason(error)}") from error
+    return MlflowTracker(sender, store, run, known, system_seconds)
+
+
+def send_unsent(home: Path, record: RunRecord) -> int:
+    """Send what a run's store did not take; return how many entries still wait.
+
+    Raises:
+        TrackingError: if the store cannot be reached.
+    """
+    if record.tracking.backend == "local":
+        store = ready_store(home)
+    else:
+        store = record.tracking.uri
+        _probe(store)
+    from mlflow import MlflowClient
+
+    outbox = Outbox(run_folder(home, record.run_id))
+    sender = _sender(MlflowClient(store), store, record.run_id, outbox)
+    sender.flush()
+    return sender.waiting
+
+
+def download(home: Path, record: RunRecord, path: str) -> Path:
+    """Return a run's artifact as a local file, fetched once if it is on a server.
+
+    Raises:
+        TrackingError: if it cannot be had.
+    """
+    folder = run_folder(home, record.run_id)
+    fetched = folder / "fetched" / path
+    for here in (folder / "unsent" / path, fetched):
+        if here.is_file():
+            return here
+    _import_mlflow()
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            found = download_artifacts(
+                artifact_uri=f"{record.artifact_uri}/{path}",
+                dst_path=scratch,
+                tracking_uri=record.tracking.uri,
+            )
+            fetched.parent.mkdir(parents=True, exist_ok=True)
+            return Path(found).rename(fetched)
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"cannot fetch {path} of run {record.run_id} from {record.tracking.uri}: "
+            f"{_reason(error)}"
+        ) from error
+
+
+class MlflowTracker:
+    """A run in an MLflow store (see `tracking.Tracker`).
+
+    A store that fails in mid-run does not stop the run: one warning is logged,
+    and what the store did not take waits in the run's folder until it answers.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        store: str,
+        run: "Run",
+        known: Mapping[tuple[str, int], float],
+        system_seconds: float,
+    ) -> None:
+        self.run_id: str = run.info.run_id
+        self.uri = store
+        self.artifact_uri: str = run.info.artifact_uri
+        self._sender = sender
+        self._files: set[str] = set()
+        tables = json.loads(run.data.tags.get(_TABLES_TAG, "[]"))
+        self._tables = [table["path"] for table in tables]
+        self._known = dict(known)  # (metric, step) -> value of all logged so far
+        self._lock = threading.Lock()
+        began = run.info.start_time / 1_000
+        self._sampler = Sampler(self.log_metrics, began, system_seconds)
+        self._sampler.start()
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Paths of the artifacts logged so far, relative to `artifact_uri`."""
+        return tuple(sorted(self._files))
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Log params; a value too long for MLflow is cut, with its digest."""
+        self._sender.send(Params(params_for_mlflow(params)))
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Log values measured now."""
+        self.log_series([(name, value, step) for name, value in values.items()])
+
+    def log_series(self, points: Sequence[tuple[str, float, int | None]]) -> None:
+        """Log many values at once, leaving out what the run has already."""
+        now = _now_ms()
+        fresh: list[tuple[str, float, int, int]] = []
+        with self._lock:
+            for raw, number, step in points:
+                check_finite({raw: number})
+                name, value = name_for_mlflow(raw), float(number)
+                known = self._known.get((name, step or 0))
+                # An epoch is measured once. A value of no epoch may change.
+                if known is None or (step is None and known != value):
+                    self._known[name, step or 0] = value
+                    fresh.append((name, value, step or 0, now))
+        if fresh:
+            self._sender.send(Points(tuple(fresh)))
+
+    def log_file(self, local: Path, folder: str = "") -> None:
+        """Keep a copy of a file."""
+        check_file(local)
+        path = artifact_path(f"{folder}/{local.name}" if folder else local.name)
+        self._sender.send(File(local.absolute(), path))
+        self._files.add(path)
+
+    def log_bytes(self, content: bytes, path: str) -> None:
+        """Keep a file with this content."""
+        with written(content, path) as (local, folder):
+            self.log_file(local, folder)
+
+    def log_table(self, table: pa.Table, path: str) -> None:
+        """Keep a table as JSON, and have the UI draw it as a table."""
+        path = artifact_path(f"{path}.json")
+        self.log_bytes(table_json(table), path)
+        shown = [*self._tables, path] if path not in self._tables else self._tables
+        value = json.dumps([{"path": p, "type": "table"} for p in shown])
+        if len(value) <= LONGEST_TAG:  # some 100 tables; the rest is plain JSON
+            self._tables = shown
+            self._sender.send(Tags({_TABLES_TAG: value}))
+
+    def log_corpus(
+        self,
+        name: str,
+        digest: str,
+        source: Mapping[str, object],
+        splits: Mapping[str, pa.Table],
+    ) -> None:
+        """Log the corpus as a dataset input."""
+        sizes = {
+            split: (table.num_rows, _token_count(table))
+            for split, table in splits.items()
+        }
+        profile = {
+            "num_rows": sum(sentences for sentences, _ in sizes.values()),
+            "num_elements": sum(tokens for _, tokens in sizes.values()),
+            **{k: f"{s:,} sentences, {t:,} tokens" for k, (s, t) in sizes.items()},
+        }
+        columns = next(iter(splits.values())).column_names if splits else []
+        strings = {"type": "array", "items": {"type": "string"}, "required": True}
+        schema = {"mlflow_colspec": [{"name": c, **strings} for c in columns]}
+        self._sender.send(
+            Dataset(
+                name=text_for_mlflow(name)[:LONGEST_NAME],
+                digest=digest[:_DIGEST_SHOWN],
+                source_type="ingest",
+                source=_json({"digest": digest, **source}),
+                schema=_json(schema),
+                profile=_json(profile),
+            )
+        )
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._sender.send(Tags(tags_for_mlflow(tags)))
+
+    def end(self, status: Status, message: str = "") -> None:
+        """Close the run, after a last attempt to send what waits."""
+        self._sampler.stop()
+        if message:
+            self.set_tags({"message": message, _NOTE_TAG: _note(message)})
+        if status != "RUNNING":
+            self._sender.send(End(status, _now_ms()))
+        self._sender.flush()
+        if self._sender.waiting:
+            log.warning(
+                "%d entries of run %s were not sent to %s; they wait to be sent",
+                self._sender.waiting,
+                self.run_id,
+                self.uri,
+            )
+
+
+def _sender(client: "MlflowClient", store: str, run_id: str, outbox: Outbox) -> Sender:
+    from mlflow.exceptions import MlflowException
+
+    def deliver(entry: Entry) -> None:
+        try:
+            _deliver(client, run_id, entry)
+        # An upload that fails raises requests' errors, which are OSErrors.
+        except (MlflowException, OSError) as error:
+            kind = Refused if _is_refusal(error) else Unreachable
+            raise kind(_reason(error)) from error
+
+    return Sender(deliver, outbox, store)
+
+
+def _deliver(client: "MlflowClient", run_id: str, entry: Entry) -> None:
+    from mlflow import entities as e
+
+    match entry:
+        case Params(values):
+            params = [e.Param(k, v) for k, v in values.items()]
+            client.log_batch(run_id, params=params, synchronous=True)
+        case Points(points):
+            metrics = [e.Metric(n, value, at, step) for n, value, step, at in points]
+            client.log_batch(run_id, metrics=metrics, synchronous=True)
+        case Tags(values):
+            tags = [e.RunTag(k, v) for k, v in values.items()]
+            client.log_batch(run_id, tags=tags, synchronous=True)
+        case File(local, path):
+            folder, _, _ = path.rpartition("/")
+            with _named(local, path) as file:
+                client.log_artifact(run_id, str(file), folder or None)
+        case Dataset(name, digest, source_type, source, schema, profile):
+            dataset = e.Dataset(name, digest, source_type, source, schema, profile)
+            context = e.InputTag("mlflow.data.context", "training")
+            client.log_inputs(run_id, [e.DatasetInput(dataset, [context])])
+        case End(status, ended):
+            client.set_terminated(run_id, status, ended)
+
+
+@contextmanager
+def _named(local: Path, path: str) -> Iterator[Path]:
+    """Show a file under the last name of an artifact path: MLflow keeps names."""
+    name = path.rpartition("/")[2]
+    if local.name == name:
+        yield local
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        renamed = Path(scratch) / name
+        renamed.symlink_to(local)
+        yield renamed
+
+
+def _reopen(client: "MlflowClient", run_id: str) -> "Run":
+    """Mark a run as running again, and take back why it had ended."""
+    client.update_run(run_id, status="RUNNING")
+    tags = client.get_run(run_id).data.tags
+    if "message" in tags:
+        if tags.get(_NOTE_TAG) == _note(tags["message"]):  # and nobody's own words
+            client.delete_tag(run_id, _NOTE_TAG)
+        client.delete_tag(run_id, "message")
+    return client.get_run(run_id)
+
+
+def _history(
+    client: "MlflowClient", run: "Run", outbox: Outbox
+) -> dict[tuple[str, int], float]:
+    """Return (metric, step) -> value of all that a run has or waits to have."""
+    known = {
+        (name, point.step): point.value
+        for name in run.data.metrics
+        for point in client.get_metric_history(run.info.run_id, name)
+    }
+    for entry in outbox.entries():
+        if isinstance(entry, Points):
+            known |= {(name, step): value for name, value, step, _ in entry.points}
+    return known
+
+
+def _probe(uri: str) -> None:
+    """Ask a server whether it is there, with short time limits and no retry.
+
+    Raises:
+        TrackingError: if nothing answers.
+    """
+    _import_mlflow()
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    try:
+        http_request(
+            get_default_host_creds(uri),
+            "/health",
+            "GET",
+            timeout=_PROBE_SECONDS,
+            max_retries=0,
+            raise_on_status=False,
+        )
+    except MlflowException as error:
+        raise TrackingError(
+            f"tracking server {uri} cannot be reached: {_reason(error)}. Start it "
+            "(mlflow server), correct tracking.uri, or track with tracking=local"
+        ) from error
+
+
+def _experiment_id(client: "MlflowClient", name: str, artifacts: str | None) -> str:
+    """Return the id of an experiment, which is made if it is not there.
+
+    Args:
+        client: The store.
+        name: The experiment's name.
+        artifacts: Where its artifacts must lie; None leaves it to the server.
+
+    Raises:
+        TrackingError: if it was deleted, or keeps its artifacts elsewhere.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=artifacts)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            # Another process was quicker.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"experiment {name!r} was deleted in {client.tracking_uri}: restore it "
+            f"there (mlflow experiments restore -x {found.experiment_id}), or set "
+            "tracking.experiment to another name"
+        )
+    if artifacts is not None and found.artifact_location != artifacts:
+        raise TrackingError(
+            f"experiment {name!r} keeps its artifacts in {found.artifact_location}, "
+            f"not in {artifacts}: home was moved or copied. Move it back, or set "
+            "tracking.experiment to another name"
+        )
+    return str(found.experiment_id)
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong on one line, without the layers around it."""
+    text = " ".join(str(error).split())
+    for inner in (
+        r"\[Errno -?\d+\] ([^'\")]+)",
+        r"(Connection to \S+ timed out|Read timed out)",
+        r"\(sqlite3\.\w+\) ([^\[]+)",
+    ):
+        found = re.search(inner, text)
+        if found:
+            return found[1].strip()
+    return text[:300]
+
+
+def _schema(path: Path) -> str:
+    """Return the schema version of a store's file."""
+    try:
+        with closing(sqlite3.connect(path)) as store:
+            rows = store.execute("SELECT version_num FROM alembic_version")
+            return str(rows.fetchone()[0])
+    except (sqlite3.DatabaseError, TypeError) as error:
+        if "unable to open" in str(error):  # of the disk, not of what is in the file
+            raise
+        raise TrackingError(
+            f"{path} is not an MLflow store ({error}). Move it away; a new one is "
+            "made in its place"
+        ) from error
+
+
+def _make_store(path: Path, artifacts: Path) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(f"sqlite:///{path}", artifacts.as_uri())
+    store.engine.dispose()
+
+
+def _renew_store(path: Path) -> None:
+    import mlflow
+    from alembic.util import CommandError
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine(f"sqlite:///{path}")
+    try:
+        utils._upgrade_db(engine)
+    except CommandError as error:
+        raise TrackingError(
+            f"{path.parent / 'mlflow.db'} was written by a newer MLflow than "
+            f"{mlflow.__version__} ({error}): install that, or set home to another "
+            "folder"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Say whether the store answered no, rather than not at all."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+    else:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+    return 400 <= status < 500 and status not in _AGAIN_LATER
+
+
+def _note(message: str) -> str:
+    # In Markdown an indented block is literal.
+    return "\n".join(f"    {line}" for line in message.splitlines())
+
+
+def _source_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    own = {"mlflow.source.type": "LOCAL", "mlflow.source.name": "w2v"}
+    if "git.commit" in tags:
+        own["mlflow.source.git.commit"] = tags["git.commit"]
+    with suppress(OSError, KeyError):  # a container may run an id without a name
+        own["mlflow.user"] = getpass.getuser()
+    return own
+
+
+def _token_count(table: pa.Table) -> int:
+    lengths = pc.list_value_length(table["tokens"])
+    return int(pc.sum(lengths, min_count=0).as_py())
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1_000)

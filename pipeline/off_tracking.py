@@ -1,0 +1,87 @@
+"""Track nowhere: keep a run's artifacts on disk, and import no MLflow."""
+
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.errors import StorageError
+from pipeline.records import Status, check_finite
+from pipeline.tracked_files import artifact_path, check_file, table_json, written
+
+
+class OffTracker:
+    """Keep a run's artifacts on disk, and nothing else.
+
+    Params, metrics and tags stand in the run's record.
+    """
+
+    def __init__(self, home: Path, run_id: str | None = None) -> None:
+        self.run_id = run_id or uuid.uuid4().hex
+        self.uri = ""
+        self._folder = home / "artifacts" / "off" / self.run_id / "artifacts"
+        self._logged: set[str] = set()
+        self.artifact_uri = self._folder.as_uri()
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Paths of the artifacts logged so far, relative to `artifact_uri`."""
+        return tuple(sorted(self._logged))
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Do nothing: the record holds them."""
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Check that the values are finite."""
+        check_finite(values)
+
+    def log_series(self, points: Sequence[tuple[str, float, int | None]]) -> None:
+        """Check that the values are finite."""
+        for name, value, _ in points:
+            check_finite({name: value})
+
+    def log_file(self, local: Path, folder: str = "") -> None:
+        """Copy a file."""
+        check_file(local)
+        path = artifact_path(f"{folder}/{local.name}" if folder else local.name)
+        target = self._folder / path
+        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(local, fresh)
+                fresh.replace(target)
+            finally:
+                fresh.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write artifact {target}: {error.strerror}. Free space, or "
+                "set home to a folder that can be written"
+            ) from error
+        self._logged.add(path)
+
+    def log_bytes(self, content: bytes, path: str) -> None:
+        """Write a file."""
+        with written(content, path) as (local, folder):
+            self.log_file(local, folder)
+
+    def log_table(self, table: pa.Table, path: str) -> None:
+        """Write a table as JSON."""
+        self.log_bytes(table_json(table), f"{path}.json")
+
+    def log_corpus(
+        self,
+        name: str,
+        digest: str,
+        source: Mapping[str, object],
+        splits: Mapping[str, pa.Table],
+    ) -> None:
+        """Do nothing: the record holds the ingest config and its digest."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing: what tags say stands in the record."""
+
+    def end(self, status: Status, message: str = "") -> None:
+        """Do nothing: the record holds the status."""

@@ -1,0 +1,1 @@
+"""The pipeline's stages: one file, one function and one config each."""

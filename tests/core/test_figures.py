@@ -1,0 +1,672 @@
+"""Pictures: what is in them, that nothing breaks out, that bytes are reproducible."""
+
+import html
+import io
+import itertools
+import json
+import shutil
+import struct
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.core.figures.canvas import DOTS_PER_INCH, drawable, picture, place
+from pipeline.core.figures.heatmap import (
+    HeatmapWords,
+    cluster_order,
+    heatmap_html,
+    heatmap_png,
+)
+from pipeline.core.figures.loss import loss_html, loss_png
+from pipeline.core.figures.maps import (
+    NO_GROUP,
+    MapWords,
+    map_html,
+    map_png,
+    write_labels,
+)
+from pipeline.core.figures.page import page
+from pipeline.core.figures.style import PALETTE, escaped, mark, shown
+from pipeline.core.similarity import unit_vectors
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>document.title='broken'</script>",
+    "<!--<script>",
+    "<b>bold</b><br>",
+    "&lt;&amp;",
+    '"quoted\'s"',
+    "$\\frac{1}{2}$",
+    "$x$ and $",
+    "$\\nonsense{$",
+    "line\nbreak\r\ttab",
+    "nul\0nul",
+    "\ud800lone",
+    "\u202eturned",
+    "\u2028",
+    "שלום",
+    "中文",
+    "😀",
+    "%{y}",
+    "{0}",
+    "x" * 1_000_000,
+    " ",
+    "",
+)
+
+
+def some_words(words=HOSTILE, groups=("alpha", "<beta> $b$ & co")):
+    """Words of which every third is of no group, and neighbors among them."""
+    n = len(words)
+    near = np.arange(n)[:, np.newaxis] + [1, 2]
+    return MapWords(
+        words=tuple(words),
+        ranks=np.arange(n, dtype=np.int32),
+        counts=np.arange(n, 0, -1),
+        groups=groups,
+        group=(np.arange(n) % 3 - 1).astype(np.int32),
+        neighbors=(near % n).astype(np.int32),
+        cosines=np.tile([0.75, -0.5], (n, 1)),
+    )
+
+
+def some_layout(n, dims, seed=5):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, dims)).astype(np.float32)
+
+
+def some_heatmap(words=HOSTILE[:8], groups=("alpha", "beta")):
+    m = len(words)
+    rng = np.random.default_rng(3)
+    unit = unit_vectors(rng.normal(size=(m, 4)).astype(np.float32))
+    group = np.repeat([0, 1], [m - m // 2, m // 2]).astype(np.int32)
+    return HeatmapWords(tuple(words), groups, group, unit @ unit.T)
+
+
+PAGES = {
+    "map 2D": lambda: map_html(some_words(), some_layout(22, 2), "Map", ["A note"]),
+    "map 3D": lambda: map_html(some_words(), some_layout(22, 3), "Map", ["A note"]),
+    "heatmap": lambda: heatmap_html(some_heatmap(HOSTILE), ["A note"]),
+    "loss": lambda: loss_html(np.array([3.0, 2.5]), np.array([3.2, 2.9])),
+}
+IMAGES = {
+    "map": lambda: map_png(some_words(), some_layout(22, 2), "Map", ["A note"]),
+    "heatmap": lambda: heatmap_png(some_heatmap(HOSTILE), ["A note"]),
+    "loss": lambda: loss_png(np.array([3.0, 2.5]), np.array([3.2, 2.9])),
+}
+every_page = pytest.mark.parametrize("draw", PAGES.values(), ids=PAGES)
+every_image = pytest.mark.parametrize("draw", IMAGES.values(), ids=IMAGES)
+
+
+class Elements(HTMLParser):
+    """Elements with their attributes, and their own text."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.found, self.texts, self.open = [], [], []
+        self.feed(content.decode("utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in {"meta"}:
+            self.open.append(len(self.found))
+        self.found.append((tag, dict(attrs)))
+        self.texts.append("")
+
+    def handle_endtag(self, tag):
+        assert self.found[self.open.pop()][0] == tag
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts[self.open[-1]] += data
+
+    def text(self, tag, **attributes):
+        """Return the text of the only such element."""
+        (text,) = [
+            text
+            for (name, found), text in zip(self.found, self.texts, strict=True)
+            if name == tag and attributes.items() <= found.items()
+        ]
+        return text
+
+    @property
+    def spec(self):
+        return json.loads(self.text("script", id="spec"))
+
+
+def spec(content):
+    return Elements(content).spec
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("word", "label"),
+        [
+            ("germany", "germany"),
+            ("", "(empty)"),
+            ("  ", "(blank)"),
+            ("a\nb\0", "a\\u000ab\\u0000"),
+            ("\u202eabc", "\\u202eabc"),
+            ("\ud800", "\\ud800"),
+            ("\U000e0001", "\\U000e0001"),
+            ("x" * 24, "x" * 24),
+            ("x" * 25, "x" * 23 + "…"),
+            ("👩\u200d🔬", "👩\u200d🔬"),
+        ],
+    )
+    def test_a_label_shows_what_a_word_holds(self, word, label):
+        assert shown(word) == label
+
+    @given(st.text(), st.integers(12, 40))
+    def test_a_label_is_one_short_line_of_visible_characters(self, word, limit):
+        label = shown(word, limit)
+
+        assert 0 < len(label) <= limit
+        assert label.replace("\u200c", "").replace("\u200d", "").isprintable()
+        label.encode("utf-8")  # no surrogate
+
+    @given(st.text() | st.text(alphabet="&<>;#x41ltamp "))
+    def test_escaped_text_reads_as_it_was_and_holds_no_tag(self, text):
+        assert html.unescape(escaped(text)) == text
+        assert not {"<", ">"} & set(escaped(text))
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
+EYES = {
+    "all cones": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def linear(color):
+    value = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    to_xyz = np.array(
+        [[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]]
+    )
+    xyz = to_xyz @ np.clip(rgb, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+class TestMarks:
+    @pytest.mark.parametrize("eye", EYES)
+    def test_colors_stay_apart_to_every_eye(self, eye):
+        colors = [lab(np.array(EYES[eye]) @ linear(color)) for color in PALETTE]
+
+        nearest = min(
+            np.linalg.norm(a - b) for a, b in itertools.combinations(colors, 2)
+        )
+        # 18 is about eight times what can just be noticed. The third kind is rare (one
+        # person in ten thousand), and the shapes differ too.
+        assert nearest >= (14 if eye == "tritanopia" else 18)
+
+    def test_forty_groups_have_forty_marks(self):
+        assert len({mark(group) for group in range(40)}) == 40
+
+    def test_a_groups_mark_does_not_depend_on_the_picture(self):
+        drawn = spec(PAGES["map 2D"]())["figure"]["data"]
+        deep = spec(PAGES["map 3D"]())["figure"]["data"]
+
+        for traces in (drawn, deep):
+            colors = [trace["marker"]["color"] for trace in traces[1:]]
+            assert colors == [mark(0).color, mark(1).color]
+
+
+class TestPages:
+    @every_page
+    def test_a_page_needs_no_network(self, draw):
+        elements = Elements(draw())
+
+        for tag, attributes in elements.found:
+            assert tag not in {"link", "iframe", "img", "base", "object"}
+            assert not {"src", "href", "action"} & set(attributes)
+        (policy,) = [
+            attributes["content"]
+            for tag, attributes in elements.found
+            if attributes.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert "default-src 'none'" in policy
+        assert "http" not in policy
+
+    @every_page
+    def test_no_word_breaks_out_of_the_page(self, draw):
+        elements = Elements(draw())
+
+        tags = [tag for tag, _ in elements.found]
+        assert tags.count("script") == 3  # the library, the spec, the drawing
+        assert tags.count("html") == tags.count("body") == 1
+        assert elements.text("title") in {
+            "Map",
+            "Similarity of 22 words",
+            "Loss by epoch",
+        }
+        assert not [name for _, a in elements.found for name in a if name[:2] == "on"]
+
+    @every_page
+    def test_a_page_fits_a_phone(self, draw):
+        elements = Elements(draw())
+
+        assert ("meta", "width=device-width, initial-scale=1") in [
+            (tag, a.get("content")) for tag, a in elements.found
+        ]
+        assert elements.spec["config"]["responsive"] is True
+
+    @every_page
+    def test_what_a_narrow_window_changes_a_wide_one_can_restore(self, draw):
+        found = spec(draw())
+
+        for key in found["narrow"]:
+            part = found["figure"]["layout"]
+            for name in key.split("."):
+                part = part[name]
+
+    @every_page
+    def test_no_button_sends_the_words_away(self, draw):
+        config = spec(draw())["config"]
+
+        assert config["showSendToCloud"] is False
+        assert config["plotlyServerURL"] == ""
+
+    @every_page
+    def test_equal_arguments_give_equal_bytes(self, draw):
+        assert draw() == draw()
+
+    def test_title_and_notes_are_text(self):
+        content = page("<i>", ["a & <b>"], [], {}, narrow={})
+
+        assert b"<h1>&lt;i&gt;</h1><p>a &amp; &lt;b&gt;</p>" in content
+
+    def test_a_key_that_plotly_does_not_know_is_an_error(self):
+        with pytest.raises(ValueError, match="xaxes"):
+            page("t", [], [], {"xaxes": {}}, narrow={})
+
+
+class TestMapPage:
+    @pytest.mark.parametrize("dims", [2, 3])
+    def test_every_word_is_drawn_where_it_lies(self, dims):
+        words, layout = some_words(), some_layout(22, dims)
+
+        traces = spec(map_html(words, layout, "Map", []))["figure"]["data"]
+
+        for group, trace in zip((NO_GROUP, 0, 1), traces, strict=True):
+            drawn = np.column_stack([trace[axis] for axis in "xyz"[:dims]])
+            expected = layout[words.group == group]
+            np.testing.assert_allclose(drawn, expected, rtol=1e-3)  # four digits
+            assert ("z" in trace) == (dims == 3)
+        assert sum(len(trace["x"]) for trace in traces) == 22
+
+    def test_hover_tells_word_group_rank_count_and_neighbors(self):
+        words = some_words(("uno", "dos", "tres", "cuatro"), ("a<b", "c"))
+
+        traces = spec(map_html(words, some_layout(4, 2), "Map", []))["figure"]["data"]
+
+        assert traces[1]["hovertext"] == [
+            "<b>dos</b><br>a&lt;b · rank 2 · 3 times<br><br>nearest words drawn, by "
+            "cosine<br>0.75  tres<br>-0.50  cuatro"
+        ]
+        assert traces[0]["hovertext"][1].startswith(
+            "<b>cuatro</b><br>rank 4 · 1 time<br>"
+        )
+
+    def test_hover_without_neighbors_ends_with_the_count(self):
+        words = some_words(("uno",))
+        none = {"neighbors": np.empty((1, 0), np.int32), "cosines": np.empty((1, 0))}
+        words = MapWords(**vars(words) | none)
+
+        (trace,) = spec(map_html(words, some_layout(1, 2), "Map", []))["figure"]["data"]
+
+        assert trace["hovertext"] == ["<b>uno</b><br>rank 1 · 1 time"]
+
+    def test_labels_are_of_groups_first_and_of_others_when_close(self):
+        words = some_words(("uno", "dos", "tres", "cuatro"))
+
+        labels = spec(map_html(words, some_layout(4, 2), "Map", []))["labels"]
+
+        assert [each["texts"] for each in labels] == [
+            ["uno", "cuatro"], ["dos"], ["tres"]
+        ]  # fmt: skip
+        assert labels[0]["from_zoom"] > 1
+        assert labels[1]["from_zoom"] == labels[2]["from_zoom"] == 0
+        assert labels[0]["priority"] == [0, 3]
+
+    def test_where_no_word_has_a_group_all_are_labeled(self):
+        words = some_words(("uno", "dos"))
+        words = MapWords(**vars(words) | {"group": np.full(2, NO_GROUP)})
+
+        (labels,) = spec(map_html(words, some_layout(2, 2), "Map", []))["labels"]
+
+        assert labels["from_zoom"] == 0
+
+    def test_large_maps_are_drawn_by_webgl(self):
+        words = some_words([f"w{i}" for i in range(5001)])
+
+        traces = spec(map_html(words, some_layout(5001, 2), "Map", []))["figure"][
+            "data"
+        ]
+
+        assert {trace["type"] for trace in traces} == {"scattergl"}
+
+
+def chunks(png):
+    """Names of a PNG's chunks."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    names, at = [], 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        names.append(png[at + 4 : at + 8])
+        at += length + 12
+    return names
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def shows(png, color):
+    """Whether any pixel has just this color."""
+    rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    return bool((pixels(png) == rgb).all(axis=2).any())
+
+
+class TestImages:
+    @every_image
+    def test_equal_arguments_give_equal_bytes_whatever_matplotlib_is_set_to(self, draw):
+        first = draw()
+        with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+            second = draw()
+            assert mpl.rcParams["font.size"] == 30  # and the settings stay
+
+        assert first == second
+
+    @every_image
+    def test_an_image_holds_no_version_and_no_date(self, draw):
+        assert set(chunks(draw())) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+
+    def test_a_map_shows_the_groups_it_has(self):
+        words = some_words()
+        png = map_png(words, some_layout(22, 2), "Map", [])
+
+        assert pixels(png).shape == (9 * DOTS_PER_INCH, 12 * DOTS_PER_INCH, 3)
+        assert shows(png, mark(0).color)
+        assert shows(png, mark(1).color)
+        assert not shows(png, mark(2).color)
+
+    def test_a_map_of_one_word_is_drawn(self):
+        png = map_png(some_words(("uno",)), np.zeros((1, 2), np.float32), "Map", [])
+
+        assert pixels(png).std() > 0
+
+    def test_a_character_that_the_font_lacks_is_a_box(self):
+        assert drawable("año 中 ω") == "año □ ω"
+
+
+class TestLabels:
+    def overlaps(self, a, b):
+        low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+        return (high - low > 0.01).all()  # pixels; rounding moves a box by less
+
+    @pytest.mark.parametrize("spread", [0.02, 0.3, 3])
+    def test_no_label_covers_another_or_a_mark_or_leaves_the_axes(self, rng, spread):
+        points = spread * rng.normal(size=(60, 2))
+        texts = [f"word{'x' * (i % 5)}{i}" for i in range(60)]
+
+        with picture(6, 5) as (figure, _):
+            axes = place(figure, 0.2, 0.2, 0.2, 0.2)
+            axes.set_xlim(-3, 3)
+            axes.set_ylim(-3, 3)
+            written = write_labels(axes, points, texts)
+            boxes = [np.array(text.get_window_extent().extents) for text in axes.texts]
+            marks = axes.transData.transform(points)
+            room = np.array(axes.get_window_extent().extents)
+
+        assert [text.get_text() for text in axes.texts] == [texts[i] for i in written]
+        assert 0 < len(written) <= 60
+        for a, b in itertools.combinations(boxes, 2):
+            assert not self.overlaps(a, b)
+        for box in boxes:
+            inside = (marks > box[:2] + 0.01) & (marks < box[2:] - 0.01)
+            assert not inside.all(axis=1).any()
+            assert (box[:2] >= room[:2] - 0.01).all()
+            assert (box[2:] <= room[2:] + 0.01).all()
+
+    def test_where_one_fits_the_more_important_is_written(self):
+        points = np.zeros((30, 2))
+
+        with picture(2, 1) as (figure, _):
+            axes = place(figure, 0.1, 0.1, 0.1, 0.1)
+            written = write_labels(axes, points, [f"word {i}" for i in range(30)])
+
+        assert written == list(range(len(written)))
+        assert 1 <= len(written) < 30
+
+    def test_a_label_stands_beside_its_own_point(self):
+        points = np.array([[0.2, 0.5], [0.7, 0.5]])
+
+        with picture(6, 5) as (figure, _):
+            axes = place(figure, 0.2, 0.2, 0.2, 0.2)
+            axes.set_xlim(0, 1)
+            axes.set_ylim(0, 1)
+            write_labels(axes, points, ["left", "right"])
+            spots = axes.transData.transform(points)
+            for text, spot in zip(axes.texts, spots, strict=True):
+                box = text.get_window_extent()
+                gap = 4.5 * DOTS_PER_INCH / 72
+                assert box.x0 - spot[0] == pytest.approx(gap, abs=0.01)
+                assert (box.y0 + box.y1) / 2 == pytest.approx(spot[1], abs=0.01)
+
+
+class TestLoss:
+    def test_curves_hold_the_losses_by_epoch(self):
+        drawn = spec(loss_html(np.array([3.0, 2.5]), np.array([3.2, np.nan])))
+
+        train, heldout = drawn["figure"]["data"]
+        assert (train["x"], train["y"]) == ([1, 2], [3.0, 2.5])
+        assert (heldout["x"], heldout["y"]) == ([1, 2], [3.2, None])
+        assert "nats per pair" in drawn["figure"]["layout"]["yaxis"]["title"]["text"]
+
+    def test_nothing_held_out_leaves_one_curve(self):
+        content = loss_html(np.array([3.0, 2.5, 2.25]), np.empty(0))
+
+        assert len(spec(content)["figure"]["data"]) == 1
+        assert b"Training: from 3.000 to 2.250 nats per pair in 3 epochs." in content
+        assert b"Held out" not in content
+
+    def test_the_notes_name_the_epoch_of_the_lowest_held_out_loss(self):
+        content = loss_html(np.array([3.0, 2.0, 1.0]), np.array([3.0, 2.5, 2.75]))
+
+        assert b"lowest 2.500 after epoch 2" in content
+
+    @pytest.mark.parametrize(
+        ("loss", "heldout"),
+        [
+            ([], []),
+            ([2.0], []),
+            ([2.0], [2.0]),
+            ([np.nan, np.nan], [np.inf, np.nan]),
+            ([np.nan, 2.0], [2.0, np.inf]),
+            ([2.0] * 300, [2.0] * 300),
+        ],
+    )
+    def test_any_history_is_drawn(self, loss, heldout):
+        content = loss_html(np.array(loss, float), np.array(heldout, float))
+        png = loss_png(np.array(loss, float), np.array(heldout, float))
+
+        assert len(spec(content)["figure"]["data"]) == 1 + bool(heldout)
+        assert pixels(png).std() > 0
+
+
+class TestHeatmap:
+    def test_cells_and_hovers_hold_the_cosines(self):
+        words = some_heatmap(("uno", "dos", "<b>"))
+
+        (trace,) = spec(heatmap_html(words, []))["figure"]["data"]
+
+        np.testing.assert_allclose(trace["z"], words.cosines, atol=5e-5)
+        cosine = words.cosines[0, 2]
+        assert trace["hovertext"][0][2] == (
+            f"<b>uno · &lt;b&gt;</b><br>cosine {cosine:.3f}"
+        )
+        assert (trace["zmin"], trace["zmax"]) == (-1, 1)
+
+    def test_words_stand_at_the_cells_in_their_order(self):
+        layout = spec(heatmap_html(some_heatmap(("uno", "dos")), []))["figure"][
+            "layout"
+        ]
+
+        for axis in (layout["xaxis"], layout["yaxis"]):
+            assert axis["tickvals"] == [0, 1]
+            names = [text.split()[0] for text in axis["ticktext"]]
+            assert names == ["uno", "dos"]
+        assert layout["yaxis"]["range"] == [1.5, -0.5]  # the first row on top
+
+    def test_blocks_are_the_runs_of_groups(self):
+        words = HeatmapWords(tuple("abcdef"), ("x", "y"), np.array([0, 0, 1, 1, 1, -1]),
+                             np.eye(6))  # fmt: skip
+
+        assert words.blocks == [(0, 2, 0), (2, 5, 1), (5, 6, -1)]
+
+    def test_a_narrow_window_names_groups_or_some_words(self):
+        grouped = spec(heatmap_html(some_heatmap(), []))["narrow"]
+        words = some_heatmap([f"w{i}" for i in range(30)])
+        words = HeatmapWords(words.words, (), np.full(30, -1), words.cosines)
+        single = spec(heatmap_html(words, []))["narrow"]
+
+        assert [text.split()[0] for text in grouped["yaxis.ticktext"]] == [
+            "alpha", "beta"
+        ]  # fmt: skip
+        assert single["yaxis.ticktext"] == [f"w{i}" for i in range(0, 30, 3)]
+        assert single["yaxis.tickvals"] == list(range(0, 30, 3))
+
+    def test_alike_rows_become_neighbors(self, rng):
+        centers = unit_vectors(np.eye(3, dtype=np.float32))
+        label = rng.permutation(np.arange(24) % 3)
+        points = centers[label] + 0.05 * rng.normal(size=(24, 3))
+
+        order = cluster_order(unit_vectors(points.astype(np.float32)))
+
+        assert sorted(order) == list(range(24))
+        assert (np.diff(label[order]) != 0).sum() == 2  # three runs
+
+    @pytest.mark.parametrize("words", [0, 1, 2, 5])
+    def test_any_number_of_equal_rows_has_an_order(self, words):
+        assert sorted(cluster_order(np.ones((words, 4)))) == list(range(words))
+
+    @pytest.mark.parametrize("words", [1, 2])
+    def test_few_words_are_drawn(self, words):
+        few = some_heatmap(HOSTILE[:words])
+
+        assert len(spec(heatmap_html(few, []))["figure"]["data"][0]["z"]) == words
+        assert pixels(heatmap_png(few, [])).std() > 0
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs chromium and chromedriver on the path")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    service = webdriver.ChromeService(executable_path=driver)
+    session = webdriver.Chrome(options=options, service=service)
+    yield session
+    session.quit()
+
+
+def look(browser, path: Path, width):
+    """Open a page in a window of this width and wait for what it draws."""
+    browser.get_log("performance")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    browser.get(path.as_uri())
+    inked = (
+        "const c = document.getElementById('labels');"
+        "if (!document.querySelector('#figure .main-svg')) return -1;"
+        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "return d.reduce((n, v, i) => n + (i % 4 == 3 && v > 0), 0);"
+    )
+    for _ in range(50):
+        ink = browser.execute_script(inked)
+        if ink > 0 or (ink == 0 and not path.name.startswith("map")):
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing was drawn within 5 s")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("map 2D", 390), ("map 3D", 1280), ("heatmap", 1280), ("loss", 390)],
+)
+def test_a_browser_draws_the_page_as_text_without_a_network(
+    browser, tmp_path, name, width
+):
+    path = tmp_path / f"{name}.html"
+    path.write_bytes(PAGES[name]())
+
+    look(browser, path, width)
+
+    assert browser.title in {"Map", "Similarity of 22 words", "Loss by epoch"}
+    assert browser.execute_script("return document.body.scrollWidth") <= width
+    if name.startswith("map"):  # what hovers covers the labels, not they it
+        assert browser.execute_script(
+            "const order = document.getElementById('labels').compareDocumentPosition("
+            "document.querySelector('.hoverlayer'));"
+            "return Boolean(order & Node.DOCUMENT_POSITION_FOLLOWING);"
+        )
+    assert not [
+        each for each in browser.get_log("browser") if each["level"] == "SEVERE"
+    ]
+    events = [
+        json.loads(e["message"])["message"] for e in browser.get_log("performance")
+    ]
+    asked = {
+        event["params"]["request"]["url"].split(":")[0]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    }
+    assert "file" in asked
+    assert not {"http", "https", "ws", "wss"} & asked

@@ -1,0 +1,417 @@
+import gzip
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics.pairwise import cosine_similarity
+from threadpoolctl import threadpool_limits
+
+from pipeline.core import similarity
+from pipeline.core.similarity import (
+    WordPair,
+    best,
+    cosines,
+    find_most_similar,
+    nearest,
+    read_pairs,
+    score_pairs,
+    unit_vectors,
+    word_ids,
+)
+from pipeline.core.types import UNKNOWN, Embeddings, Normalization
+from pipeline.errors import ConfigError, DataError
+
+LOWER = Normalization(lowercase=True, digits="keep")
+
+# The rounding of unit vectors moves a cosine by at most √d · 2⁻²⁶; float32
+# oracles add their own error of some 1e-7.
+COSINE = {"rtol": 0, "atol": 5e-7}
+
+
+def embeddings_of(vectors, words=None, normalization=LOWER):
+    center = np.array(vectors, np.float32)
+    words = tuple(words or (f"w{i}" for i in range(len(center))))
+    return Embeddings(words, center, np.zeros_like(center), normalization)
+
+
+def gensim_of(embeddings):
+    vectors = KeyedVectors(embeddings.center.shape[1])
+    vectors.add_vectors(list(embeddings.words), embeddings.center)
+    return vectors
+
+
+def brute_force_order(scores):
+    return sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+
+
+def mean_ranks(values):
+    """Rank from 1; equal values share the mean of their ranks."""
+    return [
+        sum(other < value for other in values)
+        + (sum(other == value for other in values) + 1) / 2
+        for value in values
+    ]
+
+
+# Unit vectors and cosines
+
+
+def test_unit_vectors_have_norm_one_and_the_direction_of_the_rows(rng):
+    vectors = rng.normal(size=(20, 7)).astype(np.float32)
+
+    unit = unit_vectors(vectors)
+
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    # Half a step of the grid.
+    np.testing.assert_allclose(unit, vectors / norms, rtol=0, atol=2.0**-27)
+
+
+def test_unit_vectors_survive_the_largest_and_smallest_floats():
+    vectors = np.array([[3e38, 0], [0, 1e-45]], np.float32)
+
+    np.testing.assert_array_equal(unit_vectors(vectors), np.eye(2))
+
+
+def test_unit_vectors_do_not_change_their_argument(rng):
+    vectors = rng.normal(size=(3, 4)).astype(np.float32)
+    before = vectors.copy()
+
+    unit_vectors(vectors)
+
+    np.testing.assert_array_equal(vectors, before)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_are_refused(bad):
+    vectors = np.array([[1, 2], [bad, 0], [bad, 1]], np.float32)
+
+    with pytest.raises(DataError, match="in 2 of 3 rows, first in row 1"):
+        unit_vectors(vectors)
+
+
+def test_cosines_equal_scikit_learns(rng):
+    vectors = rng.normal(size=(40, 200)).astype(np.float32)
+
+    found = cosines(unit_vectors(vectors), np.arange(40, dtype=np.int32))
+
+    np.testing.assert_allclose(found, cosine_similarity(vectors), **COSINE)
+
+
+def test_cosines_are_exact_sums_of_the_rounded_components(rng):
+    unit = unit_vectors(rng.normal(size=(12, 300)).astype(np.float32))
+
+    found = cosines(unit, np.arange(12, dtype=np.int32))
+
+    whole = [[int(x) for x in row * 2**26] for row in unit]  # Python's own integers
+    for i, left in enumerate(whole):
+        for j, right in enumerate(whole):
+            exact = sum(x * y for x, y in zip(left, right, strict=True))
+            assert found[i, j] * 2**52 == min(exact, 2**52)
+
+
+def test_cosines_are_the_same_bits_for_any_number_of_threads_and_order_of_dims(rng):
+    vectors = rng.normal(size=(1500, 100)).astype(np.float32)
+    rows = np.arange(300, dtype=np.int32)
+    unit = unit_vectors(vectors)
+    with threadpool_limits(1):
+        one = cosines(unit, rows)
+    with threadpool_limits(2):
+        two = cosines(unit, rows)
+    shuffled = np.ascontiguousarray(unit[:, rng.permutation(100)])
+
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, cosines(shuffled, rows))
+
+
+def test_equal_vectors_have_equal_cosines_wherever_they_stand(rng):
+    vectors = np.tile(rng.normal(size=50), (1001, 1)).astype(np.float32)
+    vectors[0] = rng.normal(size=50)
+
+    (row,) = cosines(unit_vectors(vectors), np.array([0], np.int32))
+
+    assert len(set(row[1:])) == 1
+
+
+def test_zero_vectors_have_cosine_zero():
+    unit = unit_vectors(np.array([[0, 0], [1, 0], [0, 0]], np.float32))
+
+    found = cosines(unit, np.arange(3, dtype=np.int32))
+
+    np.testing.assert_array_equal(found, [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+
+
+# The best, the nearest
+
+
+@given(st.lists(st.integers(-3, 3)), st.integers(0, 40))
+def test_best_orders_by_score_then_id(scores, top_k):
+    found = best(np.array(scores, np.float64), top_k)
+
+    assert found.tolist() == brute_force_order(scores)[:top_k]
+
+
+def test_nearest_equals_a_full_sort_of_each_row(rng):
+    # Small whole components: many exact ties.
+    unit = unit_vectors(rng.integers(-1, 2, size=(60, 3)).astype(np.float32))
+
+    ids, scores = nearest(unit, np.arange(60, dtype=np.int32), 59)
+
+    full = cosines(unit, np.arange(60, dtype=np.int32))
+    for i in range(60):
+        order = [j for j in brute_force_order(full[i]) if j != i]
+        assert ids[i].tolist() == order
+        np.testing.assert_array_equal(scores[i], full[i, order])
+
+
+def test_nearest_does_not_depend_on_the_size_of_batches(rng, monkeypatch):
+    unit = unit_vectors(rng.normal(size=(50, 5)).astype(np.float32))
+    rows = rng.permutation(50)[:23].astype(np.int32)
+    whole = nearest(unit, rows, 4)
+
+    monkeypatch.setattr(similarity, "_BATCH_BYTES", 50 * 8 * 3)  # three rows
+    batched = nearest(unit, rows, 4)
+
+    np.testing.assert_array_equal(whole[0], batched[0])
+    np.testing.assert_array_equal(whole[1], batched[1])
+
+
+def test_most_similar_equals_gensims(rng):
+    embeddings = embeddings_of(rng.normal(size=(300, 40)))
+
+    for word in embeddings.words[:20]:
+        ours = find_most_similar(embeddings, word, top_k=15)
+        theirs = gensim_of(embeddings).most_similar(word, topn=15)
+
+        assert [w for w, _ in ours] == [w for w, _ in theirs]
+        np.testing.assert_allclose(
+            [s for _, s in ours], [s for _, s in theirs], **COSINE
+        )
+
+
+def test_most_similar_breaks_ties_by_id_and_leaves_out_the_word_itself():
+    vectors = [[0, 1], [1, 0], [2, 0], [0, 3], [4, 0], [-1, 0]]
+    embeddings = embeddings_of(vectors, "abcdef")
+
+    assert find_most_similar(embeddings, "c", top_k=10) == [
+        ("b", 1.0),
+        ("e", 1.0),
+        ("a", 0.0),
+        ("d", 0.0),
+        ("f", -1.0),
+    ]
+
+
+def test_a_zero_vector_is_as_near_to_every_word():
+    embeddings = embeddings_of([[1, 0], [0, 0], [0, 1]], "abc")
+
+    assert find_most_similar(embeddings, "b") == [("a", 0.0), ("c", 0.0)]
+
+
+def test_a_vocabulary_of_one_word_has_no_neighbors():
+    assert find_most_similar(embeddings_of([[1, 2]], "a"), "a") == []
+
+
+def test_words_are_normalized_as_the_vocabulary_was():
+    zeroed = Normalization(lowercase=True, digits="zero")
+    embeddings = embeddings_of([[1, 0], [1, 1]], ["may-00", "b"], zeroed)
+
+    assert find_most_similar(embeddings, "May-96")[0][0] == "b"
+
+
+def test_case_counts_where_the_vocabulary_keeps_it():
+    kept = Normalization(lowercase=False, digits="keep")
+    embeddings = embeddings_of([[1, 0], [1, 1]], ["Germany", "France"], kept)
+
+    with pytest.raises(DataError, match="'germany' is not among the 2 words"):
+        find_most_similar(embeddings, "germany")
+
+
+def test_an_unknown_word_is_named_with_close_spellings():
+    words = ["germany", "german", "france", "germans", "monday", "germane", "many"]
+    embeddings = embeddings_of(np.eye(7), words)
+
+    with pytest.raises(DataError) as error:
+        find_most_similar(embeddings, "Germnay")
+
+    message = str(error.value)
+    assert "'germnay' (normalized from 'Germnay')" in message
+    assert "Close spellings: 'germany', 'german', 'germans'." in message
+
+
+def test_an_unknown_word_unlike_all_others_has_no_close_spellings():
+    with pytest.raises(DataError, match=r"of the vocabulary\.$"):
+        find_most_similar(embeddings_of(np.eye(2), ["aa", "bb"]), "zz")
+
+
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_fewer_than_one_neighbor_cannot_be_asked_for(top_k):
+    with pytest.raises(ConfigError, match=f"top_k: .* found {top_k}"):
+        find_most_similar(embeddings_of(np.eye(2), "ab"), "a", top_k=top_k)
+
+
+def test_word_ids_mark_words_that_the_vocabulary_lacks():
+    embeddings = embeddings_of(np.eye(2), ["a", "b"])
+
+    assert word_ids(embeddings, ["B", "x", "a"]).tolist() == [1, UNKNOWN, 0]
+
+
+# Files of word pairs
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tiger\tcat\t7.35\nstock\tegg\t1.81\n",
+        "tiger,cat,7.35\nstock,egg,1.81\n",
+        '"tiger", "cat", 7.35\n"stock", "egg", 1.81',
+        "tiger cat  7.35\nstock egg 1.81",
+        "tiger\tcat\t7.35\r\nstock\tegg\t1.81\r\n",
+        "\ufefftiger\tcat\t7.35\nstock\tegg\t1.81\n",
+    ],
+)
+def test_pairs_are_read_whatever_separates_them(tmp_path, text):
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(text.encode())
+
+    assert read_pairs(path) == (
+        WordPair(1, "tiger", "cat", 7.35),
+        WordPair(2, "stock", "egg", 1.81),
+    )
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["word1\tword2\tSimLex999", "Word 1\tWord 2\tHuman (mean)"],
+)
+def test_a_header_is_skipped_and_lines_are_counted_from_the_top(tmp_path, header):
+    path = tmp_path / "pairs.txt"
+    path.write_text(f"# note\n\n{header}\nold\tnew\t-1.5\n")
+
+    assert read_pairs(path) == (WordPair(4, "old", "new", -1.5),)
+
+
+def test_pairs_are_read_from_gzip(tmp_path):
+    path = tmp_path / "pairs.txt.gz"
+    path.write_bytes(gzip.compress(b"old new 1"))
+
+    assert read_pairs(path) == (WordPair(1, "old", "new", 1.0),)
+
+
+def test_words_may_hold_spaces_between_tabs(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("ice cream\tsnow\t3\n")
+
+    assert read_pairs(path)[0].first == "ice cream"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\tb\t1\na\tb\n", r":2: expected 3 columns .* tabs, found 2: 'a\\tb'"),
+        ("a b 1\na b c 1\n", r":2: expected 3 columns .* white space, found 4"),
+        ("a,b,1\na b 1\n", r":2: expected 3 columns .* commas, found 1"),
+        ("a\tb\t1\n\tb\t1\n", r":2: expected 3 columns"),
+        ("a\tb\t7.35x\n", r":1: expected a number as the score, found '7\.35x'"),
+        ("a\tb\t1\na\tb\tmany\n", r":2: expected a number as the score, found 'many'"),
+        ("a\tb\t1\na\tb\tnan\n", r":2: expected a number as the score, found 'nan'"),
+        ("a\tb\t1\na\tb\t1e999\n", r":2: expected a number"),
+        ('a,b,1\n"a,b,1\n', r":2: expected CSV"),
+        ("", r"pairs\.txt: expected lines of word, word, score, found none"),
+        ("word1\tword2\tscore\n", r"pairs\.txt: expected lines .* found none"),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path, text, message):
+    path = tmp_path / "pairs.txt"
+    path.write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        read_pairs(path)
+
+
+def test_a_byte_that_is_not_utf8_is_named(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(b"a\tb\t1\ncaf\xe9\tb\t1\n")
+
+    with pytest.raises(DataError, match=r"pairs\.txt: byte 9: expected UTF-8"):
+        read_pairs(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
+        read_pairs(tmp_path / "none.txt")
+
+
+# Correlation with people
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 4)),
+        min_size=2,
+        max_size=30,
+    )
+)
+def test_spearman_equals_pearson_of_mean_ranks(items):
+    vectors = [[1, 0], [0, 1], [1, 1], [-1, 2], [0, 0], [1, 0]]
+    unit = unit_vectors(np.array(vectors, np.float32))
+    pairs = np.array([(a, b) for a, b, _ in items], np.int32)
+    human = [float(score) for *_, score in items]
+
+    result = score_pairs(unit, pairs, np.array(human))
+
+    cosine = cosine_similarity(vectors)[pairs[:, 0], pairs[:, 1]]
+    np.testing.assert_allclose(result.cosines, cosine, **COSINE)
+    if len(set(human)) == 1 or len(set(result.cosines)) == 1:
+        assert result.spearman is None
+        assert "all equal" in result.note
+    else:
+        expected = np.corrcoef(mean_ranks(list(result.cosines)), mean_ranks(human))
+        assert result.spearman == pytest.approx(expected[0, 1], abs=1e-12)
+        assert result.note == ""
+
+
+def test_spearman_of_a_hand_worked_case_with_ties():
+    # Cosines with the first: 1, 0.8, 0.8, 0, so mean ranks 4, 2.5, 2.5, 1; human
+    # ranks 4, 3, 2, 1. Deviations 1.5 0 0 -1.5 and 1.5 .5 -.5 -1.5:
+    # 4.5 / √(4.5 · 5) = √0.9.
+    vectors = np.array([[5, 0], [4, 3], [4, -3], [0, 5], [1, 0]], np.float32)
+    pairs = np.array([[0, 4], [0, 1], [0, 2], [0, 3]], np.int32)
+
+    result = score_pairs(unit_vectors(vectors), pairs, np.array([9.0, 5, 3, 1]))
+
+    assert result.spearman == pytest.approx(0.9**0.5, abs=1e-12)
+
+
+def test_words_beside_themselves_tie_at_one_unless_they_are_zero(rng):
+    vectors = rng.normal(size=(50, 30)).astype(np.float32)
+    vectors[49] = 0
+    pairs = np.repeat(np.arange(50, dtype=np.int32), 2).reshape(50, 2)
+
+    result = score_pairs(unit_vectors(vectors), pairs, np.arange(50.0))
+
+    assert result.cosines.tolist() == [1.0] * 49 + [0.0]
+
+
+def test_pairs_that_the_vocabulary_lacks_count_only_against_coverage():
+    unit = unit_vectors(np.array([[1, 0], [0, 1], [1, 1]], np.float32))
+    pairs = np.array([[0, 2], [0, UNKNOWN], [0, 1], [UNKNOWN, UNKNOWN]], np.int32)
+
+    result = score_pairs(unit, pairs, np.array([3.0, 99, 1, -99]))
+
+    assert result.found.tolist() == [True, False, True, False]
+    assert result.coverage == 0.5
+    assert result.spearman == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("covered", [0, 1])
+def test_spearman_of_fewer_than_two_pairs_is_not_defined(covered):
+    unit = unit_vectors(np.eye(2, dtype=np.float32))
+    pairs = np.full((3, 2), UNKNOWN, np.int32)
+    pairs[:covered] = [0, 1]
+
+    result = score_pairs(unit, pairs, np.arange(3.0))
+
+    assert result.spearman is None
+    assert result.note == f"needs at least 2 covered pairs, found {covered}"

@@ -1,0 +1,331 @@
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from pydantic import TypeAdapter, ValidationError
+from threadpoolctl import threadpool_limits
+
+from pipeline.core.types import Embeddings, Normalization, Vocab
+from pipeline.core.wordlists import ANALOGIES, CATEGORIES
+from pipeline.errors import ConfigError, DataError
+from pipeline.report import Report
+from pipeline.stages.evaluate import EvaluateConfig, evaluate
+
+LOWER = Normalization(lowercase=True, digits="keep")
+
+
+def config_of(root, **changes):
+    """Return the default config with some keys changed, checked as in a run."""
+    default = OmegaConf.load(root / "conf" / "evaluate" / "default.yaml")
+    whole = OmegaConf.create({"seed": 7, "evaluate": default})
+    values = OmegaConf.to_container(whole, resolve=True)["evaluate"] | changes
+    return TypeAdapter(EvaluateConfig).validate_json(json.dumps(values), strict=True)
+
+
+@pytest.fixture
+def config(pytestconfig):
+    return lambda **changes: config_of(pytestconfig.rootpath, **changes)
+
+
+def space_of(words, vectors):
+    words = tuple(words)
+    center = np.array(vectors, np.float32)
+    counts = np.arange(len(words), 0, -1, dtype=np.int64)
+    embeddings = Embeddings(words, center, np.zeros_like(center), LOWER)
+    return Vocab(words, counts, LOWER), embeddings
+
+
+def random_space(rng, words, dim=20):
+    return space_of(words, rng.normal(size=(len(words), dim)))
+
+
+def planted_space(rng):
+    """Words of the built-in lists, each category around a center of its own.
+
+    The second word of a relation lies at the relation's offset from the first.
+    """
+    at = {}
+    for listed in CATEGORIES.values():
+        center = 20 * rng.normal(size=40)
+        at |= {word.lower(): center + rng.normal(size=40) for word in listed}
+    for pairs in ANALOGIES.values():
+        offset = 30 * rng.normal(size=40)
+        for a, b in pairs:
+            at.setdefault(a.lower(), 5 * rng.normal(size=40))
+            at[b.lower()] = at[a.lower()] + offset
+    return space_of(at, list(at.values()))
+
+
+def run(config, space, tmp_path, report=None):
+    vocab, embeddings = space
+    return evaluate(
+        config, vocab, embeddings, workspace=tmp_path, report=report or Report()
+    )
+
+
+class Progress(Report):
+    def __init__(self):
+        self.total, self.done = None, 0
+
+    def start(self, total, unit):
+        assert self.total is None
+        self.total = total
+
+    def advance(self, amount, shown=""):
+        self.done += amount
+
+
+def write_files(folder):
+    folder.mkdir()
+    (folder / "EN-WS-353-ALL.txt").write_text("a\tb\t1\nb\tc\t2\na\tc\t0\n")
+    (folder / "My pairs.csv").write_text("first,second,score\na,b,1\na,x,2\n")
+    (folder / "questions-words.txt").write_text(": s 1\na b c d\na b c e\n")
+    return {
+        "similarity_files": [str(folder / "*.csv"), str(folder / "EN-*")],
+        "analogy_files": [str(folder / "questions-words.txt")],
+    }
+
+
+def test_a_space_with_planted_categories_scores_high(config, rng, tmp_path):
+    metrics, _ = run(config(), planted_space(rng), tmp_path)
+
+    # Relations move some words of a category off its center together.
+    assert metrics.values["category/precision_at_10"] > 0.9
+    assert metrics.values["category/purity"] > 0.8
+    assert metrics.values["category/coverage"] == 1
+    assert metrics.values["analogy/builtin/coverage"] == 1
+    assert metrics.values["analogy/builtin/total"] > 0.8
+    assert metrics.values["analogy_mul/builtin/total"] > 0.8
+
+
+def test_a_random_space_scores_low(config, rng, tmp_path):
+    words, _ = planted_space(rng)
+
+    metrics, _ = run(config(), random_space(rng, words.words), tmp_path)
+
+    assert metrics.values["category/precision_at_10"] < 0.2
+    assert metrics.values["analogy/builtin/total"] < 0.02
+
+
+def test_metric_names_are_short_and_those_of_known_files_fixed(config, rng, tmp_path):
+    files = write_files(tmp_path / "sets")
+    settings = config(**files, builtin_analogies=False, builtin_categories=False)
+
+    metrics, tables = run(settings, random_space(rng, "abcde"), tmp_path)
+
+    assert set(metrics.values) == {
+        "similarity/ws353",
+        "similarity/ws353_coverage",
+        "similarity/my_pairs_coverage",  # one pair found: no correlation
+        "analogy/google/s_1",
+        "analogy/google/total",
+        "analogy/google/coverage",
+        "analogy_mul/google/s_1",
+        "analogy_mul/google/total",
+    }
+    assert metrics.values["similarity/my_pairs_coverage"] == 0.5
+    assert tables.tables["similarity"].column("set").to_pylist() == [
+        "my_pairs",
+        "ws353",
+    ]
+
+
+def test_built_in_metrics_are_named_by_relation_and_category(config, rng, tmp_path):
+    metrics, _ = run(config(), planted_space(rng), tmp_path)
+
+    names = set(metrics.values)
+    assert {f"analogy/builtin/{relation}" for relation in ANALOGIES} <= names
+    assert {f"category/{name}/precision_at_10" for name in CATEGORIES} <= names
+
+
+def test_every_metric_is_finite_and_every_table_has_rows(config, rng, tmp_path):
+    settings = config(**write_files(tmp_path / "sets"))
+
+    metrics, tables = run(settings, random_space(rng, "abcde"), tmp_path)
+
+    assert np.isfinite(list(metrics.values.values())).all()
+    assert all(table.num_rows for table in tables.tables.values())
+
+
+@pytest.mark.parametrize("words", ["a", "abcde"])
+def test_zero_vectors_and_tiny_vocabularies_are_scored(config, tmp_path, words):
+    settings = config(**write_files(tmp_path / "sets"), neighbors_of=list(words))
+    space = space_of(words, np.zeros((len(words), 3)))
+
+    metrics, _ = run(settings, space, tmp_path)
+
+    assert np.isfinite(list(metrics.values.values())).all()
+    assert "similarity/ws353" not in metrics.values  # all cosines are equal
+
+
+def test_the_same_input_gives_the_same_result_for_any_number_of_threads(
+    config, rng, tmp_path
+):
+    space = planted_space(rng)
+    with threadpool_limits(1):
+        first = run(config(), space, tmp_path)
+
+    second = run(config(), space, tmp_path)
+
+    assert first[0].values == second[0].values
+    assert first[1].tables == second[1].tables
+
+
+def test_progress_adds_up_to_what_was_announced(config, rng, tmp_path):
+    progress = Progress()
+    settings = config(**write_files(tmp_path / "sets"))
+
+    run(settings, random_space(rng, "abcde"), tmp_path, progress)
+
+    assert progress.done == progress.total > 1000
+
+
+def test_restricting_the_vocabulary_drops_questions_with_rare_words(
+    config, rng, tmp_path
+):
+    settings = config(**write_files(tmp_path / "sets"), restrict_vocab=4)
+
+    metrics, tables = run(settings, random_space(rng, "abcde"), tmp_path)
+
+    assert metrics.values["analogy/google/coverage"] == 0.5
+    answers = tables.tables["analogy_questions"].slice(0, 2).column("answer_add")
+    assert answers.to_pylist() == ["d", None]  # the only one of four left
+
+
+def test_embeddings_of_another_vocabulary_are_refused(config, rng, tmp_path):
+    vocab, _ = random_space(rng, "abc")
+    _, embeddings = random_space(rng, "abd")
+
+    with pytest.raises(DataError, match="vocabulary's 3 words"):
+        run(config(), (vocab, embeddings), tmp_path)
+
+
+def test_a_malformed_file_stops_before_anything_is_computed(config, rng, tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("a\tb\t1\na\tb\n")
+    progress = Progress()
+
+    with pytest.raises(DataError, match=r"pairs\.txt:2: expected 3 columns"):
+        run(
+            config(similarity_files=[str(path)]),
+            random_space(rng, "ab"),
+            tmp_path,
+            progress,
+        )
+    assert progress.total is None
+
+
+# Files that the config names
+
+
+def test_files_are_keyed_by_name_whatever_their_folder_and_order(config, tmp_path):
+    first = write_files(tmp_path / "here")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    second = {
+        "similarity_files": [str(tmp_path / "there" / "[EM]*")],
+        "analogy_files": [str(tmp_path / "there" / "q*")],
+    }
+
+    files = config(**first).input_files()
+
+    assert list(files) == [
+        "similarity_files/My pairs.csv",
+        "similarity_files/EN-WS-353-ALL.txt",
+        "analogy_files/questions-words.txt",
+    ]
+    assert list(files) == list(config(**second).input_files())
+
+
+def test_a_file_named_twice_is_read_once(config, tmp_path):
+    files = write_files(tmp_path / "sets")["similarity_files"]
+
+    assert len(config(similarity_files=files * 2).input_files()) == 2
+
+
+def test_a_file_whose_name_holds_brackets_is_found(config, tmp_path):
+    path = tmp_path / "pairs[1].txt"
+    path.write_text("a b 1")
+
+    files = config(similarity_files=[str(path)]).input_files()
+
+    assert list(files.values()) == [path]
+
+
+@pytest.mark.parametrize("key", ["similarity_files", "analogy_files"])
+@pytest.mark.parametrize("pattern", ["none.txt", "*.none", "."])
+def test_a_pattern_that_names_no_file_is_refused(config, tmp_path, key, pattern):
+    settings = config(**{key: [str(tmp_path / pattern)]})
+
+    with pytest.raises(DataError, match=rf"evaluate\.{key}: expected a file"):
+        settings.input_files()
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "message"),
+    [
+        ("similarity_files", ["a b.txt", "a_b.txt"], "share the metric name 'a_b'"),
+        ("similarity_files", ["EN-RG-65.txt", "rg65.csv"], "metric name 'rg65'"),
+        ("similarity_files", ["x.txt", "x_coverage.txt"], "coverage has"),
+        ("similarity_files", ["....txt"], "makes no metric name"),
+        ("analogy_files", ["google.txt", "questions-words.txt"], "name 'google'"),
+        ("analogy_files", ["Builtin.txt"], "'builtin'"),
+    ],
+)
+def test_files_that_would_share_a_metric_are_refused(
+    config, tmp_path, key, names, message
+):
+    for name in names:
+        (tmp_path / name).write_text("a b 1")
+    settings = config(**{key: [str(tmp_path / name) for name in names]})
+
+    with pytest.raises(ConfigError, match=message):
+        settings.input_files()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"top_k": 0},
+        {"restrict_vocab": 0},
+        {"neighbors_of": [""]},
+        {"analogies": [["a", "b"]]},
+        {"analogies": [["a", "b", "c", "d"]]},
+    ],
+)
+def test_values_out_of_range_are_refused(config, change):
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        config(**change)
+
+
+# The public sets
+
+
+def test_coverage_of_the_public_sets_by_conll_is_as_known(
+    config, rng, tmp_path, shared
+):
+    data = shared / "data"
+    lines = (data / "conll2003" / "train.txt").read_text().splitlines()
+    tokens = [line.split()[0] for line in lines if line and line[0] != " "]
+    counts = Counter(t.lower() for t in tokens if t != "-DOCSTART-")
+    settings = config(
+        similarity_files=[str(data / "wordsim" / "*.txt")],
+        analogy_files=[str(data / "questions-words.txt")],
+        restrict_vocab=None,
+        builtin_analogies=False,
+        builtin_categories=False,
+    )
+
+    metrics, _ = run(settings, random_space(rng, list(counts), dim=4), tmp_path)
+
+    known = {
+        "similarity/ws353_coverage": 217 / 353,
+        "similarity/simlex999_coverage": 565 / 999,
+        "similarity/men_coverage": 1086 / 3000,
+        "similarity/rg65_coverage": 20 / 65,
+        "similarity/rareword_coverage": 150 / 2034,
+        "analogy/google/coverage": 7365 / 19544,
+    }
+    assert known.items() <= metrics.values.items()

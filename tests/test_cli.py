@@ -1,0 +1,284 @@
+"""The command line, as a user meets it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SMOKE = ("experiment=smoke", "visualize.projections=[]")
+
+
+def w2v(*arguments: str, home: Path, **options) -> subprocess.CompletedProcess:
+    environment = os.environ | {"W2V_HOME": str(home)} | options.pop("env", {})
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=240,
+        **options,
+    )
+
+
+def last_line(text: str) -> str:
+    return text.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def first(home) -> str:
+    """The id of a finished run."""
+    done = w2v("run", *SMOKE, home=home)
+    assert done.returncode == 0, done.stderr
+    match = re.fullmatch(r"run_id: ([0-9a-f]{32})", last_line(done.stdout))
+    assert match, done.stdout
+    return match[1]
+
+
+def test_a_run_prints_its_table_and_ends_with_its_id(first, home):
+    again = w2v("run", *SMOKE, home=home)
+
+    assert again.returncode == 0
+    for stage in ("ingest", "vocab", "train", "evaluate", "visualize"):
+        assert re.search(rf"^{stage} +cached ", again.stdout, re.MULTILINE)
+    assert re.search(r"^train/loss +\d", again.stdout, re.MULTILINE)
+    assert re.search(r"^pictures: /", again.stdout, re.MULTILINE)
+    assert "words/s" not in again.stderr  # no bar for what did not run
+
+
+def test_show_gives_scripts_one_object(first, home):
+    done = w2v("show", first, "--json", home=home)
+
+    shown = json.loads(done.stdout)
+    assert list(shown) == [
+        "run_id",
+        "status",
+        "params",
+        "metrics",
+        "stages",
+        "artifacts",
+    ]
+    assert (shown["run_id"], shown["status"]) == (first, "FINISHED")
+    assert shown["params"]["train.dim"] == "16"
+    assert set(shown["stages"]) == {"ingest", "vocab", "train", "evaluate", "visualize"}
+    assert set(shown["stages"]["train"]) == {"key", "digest", "cached", "seconds"}
+    assert shown["metrics"]["train/loss"] > 0
+    for path in shown["artifacts"]:
+        assert Path(path).is_file()
+    names = {Path(path).name for path in shown["artifacts"]}
+    assert {"config.yaml", "vectors.npz", "loss.html", "loss.png"} <= names
+    assert any(name.startswith("checkpoint-") for name in names)
+
+
+def test_a_run_is_found_by_last_and_by_the_start_of_its_id(first, home):
+    assert w2v("show", first[:8], home=home).returncode == 0
+    assert w2v("show", "last", home=home).returncode == 0
+
+
+def test_an_unknown_run_is_an_error(first, home):
+    done = w2v("show", "feedface", home=home)
+
+    assert done.returncode == 1
+    assert "error: no run 'feedface'" in done.stderr
+
+
+def test_similar_lists_neighbors(first, home):
+    done = w2v("similar", "Germany", "--run", first, "--top-k", "3", home=home)
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_analogy_answers(first, home):
+    arguments = ("analogy", "France", "Paris", "Germany", "--json", "--top-k", "2")
+    done = w2v(*arguments, "--run", first, home=home)
+
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 2
+
+
+def test_an_unknown_word_is_an_error(first, home):
+    done = w2v("similar", "germanny", home=home)
+
+    assert done.returncode == 1
+    assert "germanny" in done.stderr
+    assert "germany" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_says_hit_and_why_not(first, home):
+    done = w2v("explain", *SMOKE, home=home)
+    assert set(done.stdout.splitlines()) == {
+        f"{stage}: hit"
+        for stage in ("ingest", "vocab", "train", "evaluate", "visualize")
+    }
+
+    done = w2v("explain", *SMOKE, "train.window=2", home=home)
+    assert "train: miss - train.window: 5 -> 2" in done.stdout
+    assert "evaluate: waits" in done.stdout
+
+
+def test_targets_run_only_what_they_need(first, home):
+    done = w2v("run", *SMOKE, "targets=[vocab]", "tracking=off", home=home)
+
+    assert done.returncode == 0
+    record = json.loads(w2v("show", "last", "--json", home=home).stdout)
+    assert set(record["stages"]) == {"ingest", "vocab"}
+
+
+def test_multirun_makes_a_run_of_each_value(first, home):
+    arguments = ("-m", "train.dim=8,12", "targets=[train]", "tracking=off")
+    done = w2v("run", *SMOKE, *arguments, home=home)
+
+    assert done.returncode == 0, done.stderr
+    ids = re.findall(r"^run_id: (\w+)$", done.stdout, re.MULTILINE)
+    dims = [
+        json.loads(w2v("show", i, "--json", home=home).stdout)["params"]["train.dim"]
+        for i in ids
+    ]
+    assert dims == ["8", "12"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train.dmi=3"], "train.dmi: no such key; did you mean train.dim"),
+        (["train.dim=-3"], "train.dim: expected greater than or equal to 1"),
+        (["ingest=nope"], "Could not find 'ingest/nope'"),
+        (["train.dim"], "missing EQUAL"),
+        (["--nope"], "unrecognized arguments: --nope"),
+        (["--experimental-rerun=x.pkl"], "pickle"),
+        (["targets=[trian]"], "targets: expected some of"),
+        (["-m", "train.dim=0", "tracking=off"], "train.dim: expected greater"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_one_clear_error(arguments, message, tmp_path):
+    done = w2v("run", *arguments, home=tmp_path)
+
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_command_exits_with_2(tmp_path):
+    assert w2v("fly", home=tmp_path).returncode == 2
+
+
+def test_a_failing_stage_marks_the_run_and_keeps_what_was_done(first, home, tmp_path):
+    (tmp_path / "pairs.txt").write_text("cat dog notanumber extra words\n" * 3)
+    files = f"evaluate.similarity_files=[{tmp_path / 'pairs.txt'}]"
+    done = w2v("run", *SMOKE, files, home=home)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "pairs.txt" in last_line(done.stderr)
+    shown = json.loads(w2v("show", "last", "--json", home=home).stdout)
+    assert shown["status"] == "FAILED"
+    assert shown["stages"]["train"]["cached"] is True
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = w2v("run", "train.dim=0", home=tmp_path, env={"W2V_DEBUG": "1"})
+
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)]
+)
+def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
+    command = (
+        *(sys.executable, "-m", "pipeline", "run", "experiment=smoke"),
+        *("tracking=off", "train.epochs=100000", "targets=[train]"),
+    )
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"W2V_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # It trains once the first checkpoint is there.
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("cache/workspaces/train-*/checkpoint-*.npz")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert "Traceback" not in err
+    shown = json.loads(w2v("show", "last", "--json", home=tmp_path).stdout)
+    assert shown["status"] == "KILLED"
+    assert last_line(out) == f"run_id: {shown['run_id']}"
+    assert list(tmp_path.glob("cache/workspaces/train-*/checkpoint-*.npz"))
+
+
+def test_nothing_is_written_outside_home(first, home, tmp_path):
+    done = w2v("run", *SMOKE, home=home, cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_the_subcommands_and_the_groups(tmp_path):
+    top = w2v("--help", home=tmp_path).stdout
+    for command in ("run", "explain", "show", "similar", "analogy", "ui"):
+        assert re.search(rf"^  {command} ", top, re.MULTILINE)
+
+    groups = w2v("run", "--help", home=tmp_path).stdout
+    assert re.search(r"^ingest: conll2003, conll_files", groups, re.MULTILINE)
+    assert re.search(r"^experiment: .*quickstart", groups, re.MULTILINE)
+
+
+@pytest.mark.parametrize("library", ["mlflow", "umap", "numba", "datasets", "sklearn"])
+def test_help_and_a_config_error_import_nothing_heavy(library, tmp_path):
+    for arguments in (["--help"], ["run", "train.dim=0"]):
+        script = (
+            "import sys\n"
+            f"sys.argv = ['w2v', *{arguments}]\n"
+            "from pipeline.cli import main\n"
+            "try:\n    main()\nexcept SystemExit:\n    pass\n"
+            f"assert {library!r} not in sys.modules\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"W2V_HOME": str(tmp_path)},
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_tracking_off_imports_no_mlflow(tmp_path):
+    script = (
+        "import sys\n"
+        "sys.argv = ['w2v', 'run', 'experiment=smoke', 'tracking=off',"
+        " 'targets=[train]']\n"
+        "from pipeline.cli import main\n"
+        "main()\n"
+        "assert 'mlflow' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"W2V_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr

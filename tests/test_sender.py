@@ -1,0 +1,209 @@
+"""Entries sent in order, through silence and refusals of a store."""
+
+import logging
+import threading
+
+import pytest
+
+from pipeline import sender as module
+from pipeline.errors import StorageError
+from pipeline.outbox import Entry, Outbox, Params
+from pipeline.sender import Refused, Sender, Unreachable
+
+
+class Store:
+    """A store that takes entries, is silent, or refuses those named."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.silent = False
+        self.refuses: set[str] = set()
+        self.asked = 0
+
+    def __call__(self, entry: Entry) -> None:
+        self.asked += 1
+        name = entry.values["name"]
+        if self.silent:
+            raise Unreachable("connection refused")
+        if name in self.refuses:
+            raise Refused("no such run")
+        self.taken.append(name)
+
+
+def entry(name: object) -> Params:
+    return Params({"name": str(name)})
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    return Outbox(tmp_path / "run")
+
+
+@pytest.fixture
+def sender(store, outbox):
+    return Sender(store, outbox, "http://store")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is moved."""
+
+    class Clock:
+        now = 1_000.0
+
+    monkeypatch.setattr(module.time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_entries_go_straight_to_a_store_that_answers(sender, store, outbox):
+    for i in range(3):
+        sender.send(entry(i))
+
+    assert store.taken == ["0", "1", "2"]
+    assert outbox.empty
+
+
+def test_nothing_is_lost_or_reordered_over_a_silence(sender, store, clock):
+    sender.send(entry(0))
+    store.silent = True
+    sender.send(entry(1))
+    sender.send(entry(2))
+    assert sender.waiting == 2
+    store.silent = False
+    clock.now += 61
+
+    sender.send(entry(3))
+
+    assert store.taken == ["0", "1", "2", "3"]
+    assert sender.waiting == 0
+
+
+def test_a_silent_store_is_asked_once_a_minute(sender, store, clock):
+    store.silent = True
+    for _ in range(100):
+        sender.send(entry("x"))
+    assert store.asked == 1
+
+    clock.now += 59
+    sender.send(entry("x"))
+    assert store.asked == 1
+
+    clock.now += 2
+    sender.send(entry("x"))
+    assert store.asked == 2
+
+
+def test_a_store_that_hangs_costs_at_most_a_twentieth_of_the_time(
+    sender, store, clock, monkeypatch
+):
+    spent = 0.0
+
+    def hang(_: Entry) -> None:
+        nonlocal spent
+        clock.now += 15
+        spent += 15
+        raise Unreachable("timed out")
+
+    monkeypatch.setattr(sender, "_deliver", hang)
+    began = clock.now
+    for _ in range(300):
+        clock.now += 10  # an epoch
+        sender.send(entry("x"))
+
+    assert spent > 0
+    assert spent / (clock.now - began) <= 0.06
+
+
+def test_silence_is_said_once(sender, store, clock, caplog):
+    store.silent = True
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            clock.now += 100
+            sender.send(entry("x"))
+
+    (said,) = caplog.messages
+    assert "http://store does not take what is logged (connection refused)" in said
+    assert "the run goes on" in said
+
+
+def test_a_refused_entry_does_not_hold_up_the_others(sender, store, outbox, caplog):
+    store.refuses = {"1", "2"}
+    for i in range(4):
+        sender.send(entry(i))
+
+    assert store.taken == ["0", "3"]
+    assert outbox.empty
+    refused = (outbox.folder / "refused.jsonl").read_text()
+    assert refused.count('"name": "1"') == refused.count('"name": "2"') == 1
+    assert len(caplog.messages) == 1
+
+
+def test_an_entry_refused_after_a_silence_is_asked_about_once(sender, store, clock):
+    store.silent = True
+    sender.send(entry(1))
+    sender.send(entry(2))
+    store.silent, store.refuses = False, {"1"}
+    clock.now += 61
+    sender.send(entry(3))
+    sender.send(entry(4))
+
+    assert store.taken == ["2", "3", "4"]
+    assert sender.waiting == 0
+
+
+def test_a_silence_in_the_middle_keeps_the_rest(sender, store, outbox, clock):
+    store.silent = True
+    for i in range(4):
+        sender.send(entry(i))
+    store.silent = False
+    deliver = sender._deliver
+
+    def two_then_silent(e: Entry) -> None:
+        store.silent = len(store.taken) >= 2
+        deliver(e)
+
+    sender._deliver = two_then_silent
+    sender.flush()
+
+    assert store.taken == ["0", "1"]
+    assert [e.values["name"] for e in outbox.entries()] == ["2", "3"]
+
+
+def test_another_process_sends_what_the_first_could_not(sender, store, outbox):
+    store.silent = True
+    for i in range(3):
+        sender.send(entry(i))
+    store.silent = False
+
+    later = Sender(store, Outbox(outbox.folder), "http://store")
+    later.flush()
+
+    assert store.taken == ["0", "1", "2"]
+    assert later.waiting == 0
+
+
+def test_threads_lose_nothing(sender, store):
+    def work(start: int) -> None:
+        for i in range(start, start + 100):
+            sender.send(entry(i))
+
+    threads = [threading.Thread(target=work, args=(k * 100,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(map(int, store.taken)) == list(range(400))
+
+
+def test_a_full_disk_under_a_silent_store_is_an_error(tmp_path, store):
+    (tmp_path / "run").write_text("a file where the folder should be")
+    store.silent = True
+
+    with pytest.raises(StorageError):
+        Sender(store, Outbox(tmp_path / "run"), "http://store").send(entry(1))
