@@ -183,7 +183,7 @@ def analogy(
 @_home
 def ui(port: int, home: Path) -> None:
     """Serve the MLflow UI on this project's store, to this machine only."""
-    from pipeline.ui import serve_ui, ui_address
+    from pipeline.tracking.ui import serve_ui, ui_address
 
     click.echo(f"the runs in {home}: {ui_address(port)}  (Ctrl-C ends)")
     serve_ui(home.absolute(), port)

@@ -23,7 +23,7 @@ from pipeline.stages.ingest import IngestConfig
 from pipeline.stages.train import TrainConfig
 from pipeline.stages.visualize import VisualizeConfig
 from pipeline.stages.vocab import VocabConfig
-from pipeline.tracking import TrackingConfig
+from pipeline.tracking.tracker import TrackingConfig
 
 
 @dataclass(frozen=True)

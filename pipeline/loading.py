@@ -42,7 +42,7 @@ def _fetch(home: Path, record: RunRecord) -> Path:
     local = local_folder(record.artifact_uri)
     if local is not None and (local / _VECTORS).is_file():
         return local / _VECTORS
-    from pipeline.mlflow_tracking import download
+    from pipeline.tracking.mlflow_tracker import download
 
     return download(home, record, _VECTORS)
 

@@ -33,7 +33,8 @@ from pipeline.records import (
 )
 from pipeline.report import Report
 from pipeline.stages.train import last_checkpoint
-from pipeline.tracking import Tracker, open_tracker, params_of, publish
+from pipeline.tracking.publish import publish
+from pipeline.tracking.tracker import Tracker, open_tracker, params_of
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +127,8 @@ class _Watcher:
             self._tracker.log_series(record.metrics)
         values = {metric: value for metric, value, _ in record.metrics}
         values |= {
-            f"stage/{name}/seconds": result.seconds,
-            f"stage/{name}/cached": float(result.cached),
+            f"stage/{name}_seconds": result.seconds,
+            f"stage/{name}_cached": float(result.cached),
         }
         self._tracker.log_metrics(
             {k: v for k, v in values.items() if k.startswith("stage/")}

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.outbox import Dataset, End, File, Outbox, Params, Points, Tags
+from pipeline.tracking.outbox import Dataset, End, File, Outbox, Params, Points, Tags
 
 ENTRIES = [
     Params({"train.dim": "200", "odd\nname": "\u2028 </script>"}),

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import StorageError, TrackingError
-from pipeline.tracked_files import artifact_path, check_file, table_json, written
+from pipeline.tracking.files import artifact_path, check_file, table_json, written
 
 HOSTILE = [
     "",

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from pipeline import sender as module
 from pipeline.errors import StorageError
-from pipeline.outbox import Entry, Outbox, Params
-from pipeline.sender import Refused, Sender, Unreachable
+from pipeline.tracking import sender as module
+from pipeline.tracking.outbox import Entry, Outbox, Params
+from pipeline.tracking.sender import Refused, Sender, Unreachable
 
 
 class Store:

@@ -5,7 +5,7 @@ import time
 import psutil
 
 from pipeline.errors import StorageError
-from pipeline.sampler import Sampler
+from pipeline.tracking.sampler import Sampler
 
 
 def test_every_run_has_a_sample_however_short():

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sqlite_store import ready
+from pipeline.tracking.sqlite_store import ready
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def write(path: Path, form: int) -> None:
@@ -83,8 +83,8 @@ def test_a_renewal_cut_short_leaves_the_old_file(tmp_path):
 
 def test_processes_that_come_together_make_it_once(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from pipeline.sqlite_store import "
-        "ready\n"
+        "import sys, time; from pathlib import Path\n"
+        "from pipeline.tracking.sqlite_store import ready\n"
         "def make(f):\n"
         "    print('made'); time.sleep(0.3); f.write_text('x')\n"
         "ready(Path(sys.argv[1]), current=lambda f: True, make=make, renew=make)"

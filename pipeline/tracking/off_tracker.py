@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.errors import StorageError
 from pipeline.records import Status, check_finite
-from pipeline.tracked_files import artifact_path, check_file, table_json, written
+from pipeline.tracking.files import artifact_path, check_file, table_json, written
 
 
 class OffTracker:

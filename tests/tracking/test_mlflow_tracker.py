@@ -21,13 +21,6 @@ import pytest
 
 from pipeline.core.types import Corpus, TrainingHistory
 from pipeline.errors import StorageError, TrackingError
-from pipeline.mlflow_tracking import (
-    MlflowTracker,
-    _import_mlflow,
-    download,
-    ready_store,
-    send_unsent,
-)
 from pipeline.provenance import Environment
 from pipeline.records import (
     GitRecord,
@@ -38,9 +31,20 @@ from pipeline.records import (
     save_record,
     this_process,
 )
-from pipeline.tracking import LocalTracking, ServerTracking, open_tracker, publish
+from pipeline.tracking.mlflow_store import import_mlflow, ready_store
+from pipeline.tracking.mlflow_tracker import (
+    MlflowTracker,
+    download,
+    send_unsent,
+)
+from pipeline.tracking.publish import publish
+from pipeline.tracking.tracker import (
+    LocalTracking,
+    ServerTracking,
+    open_tracker,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0)
 # What in the environment of a test run would switch telemetry off by itself, or
 # lead it away from the home folder that is looked at.
@@ -65,7 +69,7 @@ def watched(function):
 socket.getaddrinfo = watched(socket.getaddrinfo)
 socket.socket.connect = watched(socket.socket.connect)
 
-from pipeline.tracking import LocalTracking, open_tracker
+from pipeline.tracking.tracker import LocalTracking, open_tracker
 
 home, name = Path(sys.argv[1]), sys.argv[2]
 config = LocalTracking("local", "together", system_seconds=0.2)
@@ -125,7 +129,7 @@ def tracker(store) -> Iterator[MlflowTracker]:
 
 
 def client_of(uri: str):
-    _import_mlflow()
+    import_mlflow()
     from mlflow import MlflowClient
 
     return MlflowClient(uri)

@@ -1,31 +1,27 @@
-"""Track runs with MLflow; the only module that imports it.
+"""Track runs with MLflow.
 
 Runs are addressed by their id throughout and MLflow's global "active run" is
 never touched, so that several runs in one process cannot mix.
 """
 
 import getpass
-import importlib
 import json
 import logging
-import os
-import re
-import sqlite3
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import sqlite_store
-from pipeline.errors import StorageError, TrackingError
-from pipeline.mlflow_limits import (
+from pipeline.errors import TrackingError
+from pipeline.records import RunRecord, Status, check_finite, run_folder
+from pipeline.tracking.files import artifact_path, check_file, table_json, written
+from pipeline.tracking.mlflow_limits import (
     LONGEST_NAME,
     LONGEST_TAG,
     name_for_mlflow,
@@ -33,11 +29,19 @@ from pipeline.mlflow_limits import (
     tags_for_mlflow,
     text_for_mlflow,
 )
-from pipeline.outbox import Dataset, End, Entry, File, Outbox, Params, Points, Tags
-from pipeline.records import RunRecord, Status, check_finite, run_folder
-from pipeline.sampler import Sampler
-from pipeline.sender import Refused, Sender, Unreachable
-from pipeline.tracked_files import artifact_path, check_file, table_json, written
+from pipeline.tracking.mlflow_store import import_mlflow, ready_store, reason_of
+from pipeline.tracking.outbox import (
+    Dataset,
+    End,
+    Entry,
+    File,
+    Outbox,
+    Params,
+    Points,
+    Tags,
+)
+from pipeline.tracking.sampler import Sampler
+from pipeline.tracking.sender import Refused, Sender, Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -51,73 +55,6 @@ _AGAIN_LATER = (408, 429)  # HTTP: too slow, too many requests
 
 _NOTE_TAG = "mlflow.note.content"  # what the UI shows above a run, as Markdown
 _TABLES_TAG = "mlflow.loggedArtifacts"  # JSON files that the UI draws as tables
-
-
-def _import_mlflow() -> None:
-    """Import MLflow for the first time, with telemetry off and in silence.
-
-    A user's own time limits and log level stay.
-    """
-    # Read when MLflow is imported, and by the servers it starts. Source:
-    # mlflow.org/docs/latest/community/usage-tracking
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    # Standard output belongs to what the command prints.
-    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    # Its own limits are 120 s and 7 retries: an epoch would wait for minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    # They log an error that is also raised, and that we report.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        # What it uses of its libraries' old ways is not for our users to change.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
-
-
-def ready_store(home: Path) -> str:
-    """Create this project's SQLite store, or bring it to MLflow's present form.
-
-    One process at a time does so while the others wait. What is made or changed
-    is a file beside, so that a kill leaves the store as it was.
-
-    Returns:
-        The store's address for MLflow.
-
-    Raises:
-        TrackingError: if the file is not an MLflow store, or a newer MLflow's.
-        StorageError: if home cannot be written.
-    """
-    if set("?%") & set(str(home)):
-        # SQLAlchemy reads them as parts of an address.
-        raise TrackingError(
-            f"home {home} holds a ? or %, which the address of an SQLite file cannot: "
-            "set home to another folder, or track with tracking=off"
-        )
-    _import_mlflow()
-    import mlflow
-    from mlflow.store.db import utils
-    from sqlalchemy.exc import SQLAlchemyError
-
-    path = home / "mlflow.db"
-    try:
-        kept = sqlite_store.ready(
-            path,
-            current=lambda file: _schema(file) == utils._get_latest_schema_revision(),
-            make=lambda file: _make_store(file, home / "artifacts"),
-            renew=_renew_store,
-        )
-    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
-        raise StorageError(
-            f"cannot make or open the tracking store {path}: {_reason(error)}. Free "
-            "space, or set home to a folder that can be written"
-        ) from error
-    if kept:
-        log.warning(
-            "%s is now of MLflow %s; before: %s", path, mlflow.__version__, kept
-        )
-    return f"sqlite:///{path}"
 
 
 def open_mlflow(
@@ -172,7 +109,7 @@ def open_mlflow(
             run = _reopen(client, run_id)
             known = _history(client, run, outbox)
     except MlflowException as error:
-        raise TrackingError(f"tracking store {store}: {_reason(error)}") from error
+        raise TrackingError(f"tracking store {store}: {reason_of(error)}") from error
     return MlflowTracker(sender, store, run, known, system_seconds)
 
 
@@ -206,7 +143,7 @@ def download(home: Path, record: RunRecord, path: str) -> Path:
     for here in (folder / "unsent" / path, fetched):
         if here.is_file():
             return here
-    _import_mlflow()
+    import_mlflow()
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
@@ -222,7 +159,7 @@ def download(home: Path, record: RunRecord, path: str) -> Path:
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"cannot fetch {path} of run {record.run_id} from {record.tracking.uri}: "
-            f"{_reason(error)}"
+            f"{reason_of(error)}"
         ) from error
 
 
@@ -366,7 +303,7 @@ def _sender(client: "MlflowClient", store: str, run_id: str, outbox: Outbox) -> 
         # An upload that fails raises requests' errors, which are OSErrors.
         except (MlflowException, OSError) as error:
             kind = Refused if _is_refusal(error) else Unreachable
-            raise kind(_reason(error)) from error
+            raise kind(reason_of(error)) from error
 
     return Sender(deliver, outbox, store)
 
@@ -441,7 +378,7 @@ def _probe(uri: str) -> None:
     Raises:
         TrackingError: if nothing answers.
     """
-    _import_mlflow()
+    import_mlflow()
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
@@ -457,7 +394,7 @@ def _probe(uri: str) -> None:
         )
     except MlflowException as error:
         raise TrackingError(
-            f"tracking server {uri} cannot be reached: {_reason(error)}. Start it "
+            f"tracking server {uri} cannot be reached: {reason_of(error)}. Start it "
             "(mlflow server), correct tracking.uri, or track with tracking=local"
         ) from error
 
@@ -499,60 +436,6 @@ def _experiment_id(client: "MlflowClient", name: str, artifacts: str | None) -> 
             "tracking.experiment to another name"
         )
     return str(found.experiment_id)
-
-
-def _reason(error: Exception) -> str:
-    """Return what went wrong on one line, without the layers around it."""
-    text = " ".join(str(error).split())
-    for inner in (
-        r"\[Errno -?\d+\] ([^'\")]+)",
-        r"(Connection to \S+ timed out|Read timed out)",
-        r"\(sqlite3\.\w+\) ([^\[]+)",
-    ):
-        found = re.search(inner, text)
-        if found:
-            return found[1].strip()
-    return text[:300]
-
-
-def _schema(path: Path) -> str:
-    """Return the schema version of a store's file."""
-    try:
-        with closing(sqlite3.connect(path)) as store:
-            rows = store.execute("SELECT version_num FROM alembic_version")
-            return str(rows.fetchone()[0])
-    except (sqlite3.DatabaseError, TypeError) as error:
-        if "unable to open" in str(error):  # of the disk, not of what is in the file
-            raise
-        raise TrackingError(
-            f"{path} is not an MLflow store ({error}). Move it away; a new one is "
-            "made in its place"
-        ) from error
-
-
-def _make_store(path: Path, artifacts: Path) -> None:
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    store = SqlAlchemyStore(f"sqlite:///{path}", artifacts.as_uri())
-    store.engine.dispose()
-
-
-def _renew_store(path: Path) -> None:
-    import mlflow
-    from alembic.util import CommandError
-    from mlflow.store.db import utils
-
-    engine = utils.create_sqlalchemy_engine(f"sqlite:///{path}")
-    try:
-        utils._upgrade_db(engine)
-    except CommandError as error:
-        raise TrackingError(
-            f"{path.parent / 'mlflow.db'} was written by a newer MLflow than "
-            f"{mlflow.__version__} ({error}): install that, or set home to another "
-            "folder"
-        ) from error
-    finally:
-        engine.dispose()
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from pipeline.errors import ConfigError, TrackingError
-from pipeline.mlflow_tracking import ready_store
+from pipeline.tracking.mlflow_store import ready_store
 
 _GRACE_SECONDS = 10
 

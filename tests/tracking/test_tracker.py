@@ -26,17 +26,17 @@ from pipeline.core.types import (
 )
 from pipeline.core.vectors import load_vectors
 from pipeline.errors import StorageError, TrackingError
-from pipeline.tracking import (
+from pipeline.tracking.publish import publish
+from pipeline.tracking.tracker import (
     LocalTracking,
     OffTracking,
     ServerTracking,
     TrackingConfig,
     open_tracker,
     params_of,
-    publish,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 CONF = ROOT / "conf" / "tracking"
 NORMALIZATION = Normalization(lowercase=True, digits="keep")
 
@@ -257,7 +257,8 @@ import sys
 from pathlib import Path
 import pyarrow as pa
 from pipeline.core.types import Metrics, Tables
-from pipeline.tracking import OffTracking, open_tracker, params_of, publish
+from pipeline.tracking.publish import publish
+from pipeline.tracking.tracker import OffTracking, open_tracker, params_of
 off = OffTracking("off")
 tracker = open_tracker(off, Path(sys.argv[1]), run_name="r", tags={})
 tracker.log_params(params_of({"seed": 1}))

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.mlflow_limits import (
+from pipeline.tracking.mlflow_limits import (
     name_for_mlflow,
     params_for_mlflow,
     tags_for_mlflow,
     text_for_mlflow,
 )
-from pipeline.mlflow_tracking import _import_mlflow
+from pipeline.tracking.mlflow_store import import_mlflow
 
 NAMES = st.text(max_size=300) | st.sampled_from(
     [
@@ -32,7 +32,7 @@ NAMES = st.text(max_size=300) | st.sampled_from(
 
 @pytest.fixture(scope="module")
 def validation():
-    _import_mlflow()
+    import_mlflow()
     from mlflow.utils import validation
 
     return validation

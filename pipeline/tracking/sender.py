@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from pipeline.outbox import Entry, Outbox
+from pipeline.tracking.outbox import Entry, Outbox
 
 log = logging.getLogger(__name__)
 

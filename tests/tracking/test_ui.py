@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, TrackingError
-from pipeline.ui import serve, serve_ui, ui_address
+from pipeline.tracking.ui import serve, serve_ui, ui_address
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def start(code: str, *arguments: object, cwd: Path) -> subprocess.Popen[str]:
@@ -34,7 +34,8 @@ def test_the_ui_serves_a_home_that_has_no_store_yet(tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     code = (
-        "import sys; from pathlib import Path; from pipeline.ui import serve_ui\n"
+        "import sys; from pathlib import Path\n"
+        "from pipeline.tracking.ui import serve_ui\n"
         "serve_ui(Path(sys.argv[1]), int(sys.argv[2]))"
     )
     home = tmp_path / "home"
@@ -93,7 +94,7 @@ time.sleep(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_no_server_is_left_behind_however_deaf(tmp_path, number):
     code = (
-        "import sys; from pipeline import ui\n"
+        "import sys; from pipeline.tracking import ui\n"
         "ui._GRACE_SECONDS = 0.3\n"
         "ui.serve([sys.executable, '-c', sys.argv[1]])\n"
         "print('done')"

@@ -1,0 +1,1 @@
+"""What a run tells a tracking store, whichever it is."""
