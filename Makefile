@@ -12,8 +12,8 @@ run: $(VENV)/.installed      ## run the whole pipeline on the built-in corpus
 test: $(VENV)/.installed-dev ## run the quick tests
 	$(BIN)/python -m pytest
 
-test-slow: $(VENV)/.installed-dev ## run all tests
-	$(BIN)/python -m pytest --run-slow
+test-slow: $(VENV)/.installed-dev ## run the slow tests
+	$(BIN)/python -m pytest --run-slow -m slow
 
 check: $(VENV)/.installed-dev ## check format, lint and types
 	$(BIN)/ruff format --check .
