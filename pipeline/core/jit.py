@@ -1,0 +1,96 @@
+"""Compile with Numba, and keep what was compiled."""
+
+import hashlib
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import llvmlite
+import numba
+from numba.core.registry import cpu_target
+
+_log = logging.getLogger(__name__)
+
+# Without the interpreter's lock, bounds checks, a check of each division, and Numba's
+# memory management: functions compiled so allocate nothing.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+    "_nrt": False,
+}
+
+# All that `inlined` functions are in, or are called from.
+_SOURCES = ("groups.py", "kernel.py", "replicas.py", "simd.py")
+
+# Jitted code does not tell int from np.int64, nor bool from np.bool.
+Integer = Any
+Boolean = Any
+
+_config: Any = numba.config  # its attributes are made when it is loaded
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into whatever jitted code calls it."""
+    return cast(Function, numba.njit(forceinline=True, **_OPTIONS)(function))
+
+
+def compiled(
+    function: Function, example: tuple[Any, ...], cache: Path | None
+) -> Function:
+    """Return a function compiled for this processor and the types of an example.
+
+    Processes may share a cache and start at once: Numba writes files beside and renames
+    them, and each processor, each version of Numba and of this code has a folder of its
+    own, in which all write the same.
+
+    Args:
+        function: A function of a module, not of another function: Numba keeps no other.
+        example: Arguments that the function is called with, to compile it.
+        cache: Folder for compiled code, or None to keep it in memory only. One that
+            cannot be written costs time, not more.
+    """
+    jitted = numba.njit(**_OPTIONS)(function)
+    if cache is not None:
+        _enable_cache(jitted, cache / _fingerprint())
+    try:
+        jitted(*example)
+    except OSError as error:  # such as a full disk
+        _log.warning("cannot keep compiled code in %s: %s", cache, error)
+        jitted = numba.njit(**_OPTIONS)(function)
+        jitted(*example)
+    return cast(Function, jitted)
+
+
+def _enable_cache(jitted: Any, folder: Path) -> None:
+    """Let Numba keep a function in a folder, if that can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.warning("cannot keep compiled code in %s: %s", folder, error)
+        return
+    # Numba reads this setting here and nowhere else. Without it, it would choose a
+    # folder itself, beside the source or in the home directory.
+    before, _config.CACHE_DIR = _config.CACHE_DIR, str(folder)
+    try:
+        jitted.enable_caching()
+    finally:
+        _config.CACHE_DIR = before
+
+
+def _fingerprint() -> str:
+    """Return a name for all that compiled code depends on.
+
+    Numba itself looks at the file of the function, but not at what is inlined.
+    """
+    digest = hashlib.sha256()
+    target = cpu_target.target_context.codegen().magic_tuple()
+    for part in (target, sys.version, numba.__version__, llvmlite.__version__):
+        digest.update(repr(part).encode())
+    for name in _SOURCES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,417 @@
+"""The fast trainer: skip-gram with negative sampling in explicit SIMD.
+
+A pair (w_I, w_O) of the paper: the input vector of a word predicts the output vector
+of a word near it. As in word2vec.c, the loop goes by w_O. Each word of the text in turn
+is the center of a window and is what is predicted: every neighbor in the window gives
+its input vector, the center and the K negatives give their output vectors. Over a text
+these are the pairs of the paper. `inputs` is `Embeddings.center`, `outputs` is
+`Embeddings.context`.
+
+What differs from word2vec.c is who sees which negatives, and when:
+
+- A *group* of adjacent centers (two by default) draws one set of K negatives. One that
+  is drawn m times counts m times. One that is itself a center of the group is no
+  negative in that center's window, only in the others'.
+- Each neighbor of a group is taken once, against all its centers and negatives, whose
+  output rows stay in the first-level cache meanwhile.
+- Neighbors are trained in twos. Both see the output rows as they were before either,
+  and an output row takes both steps at once.
+
+Each neighbor is one example: its gradient in its input row, a sum over the output rows,
+and in each output row are clipped to a norm, one by one.
+
+`pipeline.core.plain_kernel` is the slow and obvious twin. How the arithmetic gives the
+same bits on every processor: `pipeline.core.simd`.
+
+Why it is fast. Output rows are taken four at a time, so that 8 sums stay in registers
+while rows pass by. The slopes of four rows are computed while the next four are scored.
+The rows that the next group needs are prefetched while this one is trained, one with
+each pass over four rows.
+"""
+
+# ruff: noqa: PLR0917 - jitted functions take no keyword-only arguments.
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core.groups import (
+    TILE,
+    Noise,
+    Scratch,
+    Settings,
+    draw_group,
+    list_neighbors,
+    make_scratch,
+    prefetch_row,
+    read_words,
+)
+from pipeline.core.jit import Boolean, Integer, compiled, inlined
+from pipeline.core.simd import (
+    LANES,
+    Lanes,
+    accumulate,
+    add,
+    aligned,
+    any_above,
+    clip,
+    divide,
+    exp,
+    fma,
+    fours,
+    larger,
+    load,
+    log,
+    multiply,
+    negate,
+    prefetch,
+    splat,
+    store,
+    subtract,
+    sums_of_eight,
+    total,
+    where_positive,
+)
+from pipeline.core.types import Counts, Doubles, Floats, Ids
+
+ZERO, ONE = np.float32(0), np.float32(1)
+
+# In what follows, x and y are the places of two neighbors' input rows. Output rows are
+# taken from place j of a list, `TILE` at a time, and `slopes` holds 16 floats for
+# these: x's in 0-3, y's in 4-7.
+
+
+@inlined
+def score(
+    inputs: Floats,
+    x: Integer,
+    y: Integer,
+    outputs: Floats,
+    rows: Counts,
+    j: Integer,
+    width: Integer,
+) -> Lanes:
+    """Return the products of x with four output rows in lanes 0-3, of y in 4-7."""
+    r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = splat(ZERO)
+    for d in range(0, width, LANES):
+        g, h = load(inputs, x + d), load(inputs, y + d)
+        u = load(outputs, r0 + d)
+        x0, y0 = fma(g, u, x0), fma(h, u, y0)
+        u = load(outputs, r1 + d)
+        x1, y1 = fma(g, u, x1), fma(h, u, y1)
+        u = load(outputs, r2 + d)
+        x2, y2 = fma(g, u, x2), fma(h, u, y2)
+        u = load(outputs, r3 + d)
+        x3, y3 = fma(g, u, x3), fma(h, u, y3)
+    return sums_of_eight(x0, x1, x2, x3, y0, y1, y2, y3)
+
+
+@inlined
+def slope(
+    scores: Lanes,
+    label: Lanes,
+    times: Lanes,
+    windows: Lanes,
+    rate: np.float32,
+    mixed: Boolean,
+    settings: Settings,
+    loss: Doubles,
+) -> Lanes:
+    """Return the step of each score, and add to the loss.
+
+    For a neighbor in n windows of the group, and an output row that is the center of
+    one of them (label 1, else 0) and a negative m times in each of the others:
+
+        weight  w = label + (n - label) m
+        loss    -label log(σ(s) + ε) - (w - label) log(σ(-s) + ε)
+        step    rate (label - w σ(s))
+
+    with s the score, clipped. The step follows the loss without ε, and is not zero
+    beyond the clip. `mixed` says whether some center is a negative of the group;
+    without, either label or w - label is zero, and one logarithm does.
+    """
+    s = clip(scores, splat(settings.score_clip))
+    e = exp(negate(s))
+    q = add(splat(ONE), e)  # σ(s) = 1 / q, σ(-s) = e / q
+    weight = fma(subtract(windows, label), times, label)
+    # log(σ(s) + ε) = -log(q / (1 + ε q)), log(σ(-s) + ε) = -log(q / (e + ε q))
+    epsilon = splat(settings.log_epsilon)
+    if mixed:
+        positive = log(divide(q, fma(epsilon, q, splat(ONE))))
+        negative = log(divide(q, fma(epsilon, q, e)))
+        accumulate(loss, multiply(label, positive))
+        accumulate(loss, multiply(subtract(weight, label), negative))
+    else:
+        top = where_positive(label, splat(ONE), e)
+        accumulate(loss, multiply(weight, log(divide(q, fma(epsilon, q, top)))))
+    return multiply(splat(rate), subtract(label, divide(weight, q)))
+
+
+@inlined
+def update(
+    inputs: Floats,
+    x: Integer,
+    y: Integer,
+    outputs: Floats,
+    rows: Counts,
+    j: Integer,
+    width: Integer,
+    slopes: Floats,
+    steps: Floats,
+    ahead: Integer,
+) -> None:
+    """Take the steps of four output rows, and add up those of x and y.
+
+    output row ← output row + slope_x · x + slope_y · y
+    step of x  ← step of x + slope_x · output row, as it was before
+
+    Meanwhile, the output row `ahead` is prefetched.
+    """
+    r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+    k = j // TILE * LANES
+    a0, a1, a2, a3 = splats(slopes, k)
+    b0, b1, b2, b3 = splats(slopes, k + TILE)
+    for d in range(0, width, LANES):
+        prefetch(outputs, ahead + d)
+        g, h = load(inputs, x + d), load(inputs, y + d)
+        e, f = splat(ZERO), splat(ZERO)
+        if j > 0:
+            e, f = load(steps, d), load(steps, width + d)
+        u = load(outputs, r0 + d)
+        e, f = fma(a0, u, e), fma(b0, u, f)
+        store(outputs, r0 + d, fma(b0, h, fma(a0, g, u)))
+        u = load(outputs, r1 + d)
+        e, f = fma(a1, u, e), fma(b1, u, f)
+        store(outputs, r1 + d, fma(b1, h, fma(a1, g, u)))
+        u = load(outputs, r2 + d)
+        e, f = fma(a2, u, e), fma(b2, u, f)
+        store(outputs, r2 + d, fma(b2, h, fma(a2, g, u)))
+        u = load(outputs, r3 + d)
+        e, f = fma(a3, u, e), fma(b3, u, f)
+        store(outputs, r3 + d, fma(b3, h, fma(a3, g, u)))
+        store(steps, d, e)
+        store(steps, width + d, f)
+
+
+@inlined
+def splats(floats: Floats, k: Integer) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """Return four floats, each in all lanes."""
+    return (
+        splat(floats[k]),
+        splat(floats[k + 1]),
+        splat(floats[k + 2]),
+        splat(floats[k + 3]),
+    )
+
+
+@inlined
+def step_inputs(
+    inputs: Floats, x: Integer, y: Integer, width: Integer, steps: Floats
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Take the steps of two input rows.
+
+    Returns:
+        The squared norms of the steps, and of the rows before them: ‖step of x‖², that
+        of y, ‖x‖², ‖y‖².
+    """
+    step_x = step_y = size_x = size_y = splat(ZERO)
+    for d in range(0, width, LANES):
+        g, h = load(inputs, x + d), load(inputs, y + d)
+        e, f = load(steps, d), load(steps, width + d)
+        step_x, step_y = fma(e, e, step_x), fma(f, f, step_y)
+        size_x, size_y = fma(g, g, size_x), fma(h, h, size_y)
+        store(inputs, x + d, add(g, e))
+        store(inputs, y + d, add(h, f))
+    return total(step_x), total(step_y), total(size_x), total(size_y)
+
+
+@inlined
+def shorten(
+    inputs: Floats,
+    row: Integer,
+    steps: Floats,
+    at: Integer,
+    width: Integer,
+    scale: np.float32,
+) -> None:
+    """Take back a part of the step of an input row: row ← row + (scale - 1) · step."""
+    part = splat(scale - ONE)
+    for d in range(0, width, LANES):
+        new = fma(part, load(steps, at + d), load(inputs, row + d))
+        store(inputs, row + d, new)
+
+
+@inlined
+def shorten_outputs(
+    inputs: Floats,
+    row: Integer,
+    steps: Floats,
+    at: Integer,
+    outputs: Floats,
+    rows: Counts,
+    width: Integer,
+    slopes: Floats,
+    lane: Integer,
+    longest: np.float32,
+) -> None:
+    """Take back a part of the steps slope · x of output rows: what is over the clip.
+
+    output row ← output row + (clipped slope - slope) · x, with x the input row before
+    its own step
+    """
+    for j in range(len(rows)):
+        slope = slopes[j // TILE * LANES + lane + j % TILE]
+        if abs(slope) > longest:
+            part = splat((longest if slope > 0 else -longest) - slope)
+            for d in range(0, width, LANES):
+                old = subtract(load(inputs, row + d), load(steps, at + d))
+                store(outputs, rows[j] + d, fma(part, old, load(outputs, rows[j] + d)))
+
+
+@inlined
+def train_two(
+    two: Integer,
+    slot: Integer,
+    inputs: Floats,
+    outputs: Floats,
+    rows: Counts,
+    width: Integer,
+    rate: np.float32,
+    mixed: Boolean,
+    settings: Settings,
+    scratch: Scratch,
+) -> None:
+    """Train two neighbors of a group against its output rows.
+
+    Args:
+        two: Where they stand in `scratch.neighbors`.
+        slot: Where the group lies in scratch.
+        inputs: As for `train_share`.
+        outputs: As for `train_share`.
+        rows: The group's output rows, a multiple of `TILE`.
+        width: Floats in a row.
+        rate: Learning rate.
+        mixed: Whether a center is among the group's negatives.
+        settings: As for `train_share`.
+        scratch: As for `train_share`.
+    """
+    slopes, steps = scratch.slopes, scratch.steps
+    times, labels = scratch.times[slot], scratch.labels[two]
+    x, y = scratch.neighbors[two]
+    windows = fours(scratch.windows[two, 0], scratch.windows[two, 1])
+    largest = splat(ZERO)
+    for j in range(0, len(rows), TILE):
+        k = j // TILE * LANES
+        scores = score(inputs, x, y, outputs, rows, j, width)
+        label = load(labels, k) if k < len(labels) else splat(ZERO)
+        step = slope(
+            scores,
+            label,
+            load(times, k),
+            windows,
+            rate,
+            mixed,
+            settings,
+            scratch.loss,
+        )
+        store(slopes, k, step)
+        largest = larger(largest, multiply(step, step))
+    for j in range(0, len(rows), TILE):
+        ahead = scratch.ahead[j // TILE]
+        update(inputs, x, y, outputs, rows, j, width, slopes, steps, ahead)
+    step_x, step_y, size_x, size_y = step_inputs(inputs, x, y, width, steps)
+    limit = settings.gradient_clip * rate
+    square = limit * limit
+    # The gradient in an output row is slope · x.
+    if any_above(multiply(largest, fours(size_x, size_y)), splat(square)):
+        longest_x, longest_y = limit / np.sqrt(size_x), limit / np.sqrt(size_y)
+        shorten_outputs(inputs, x, steps, 0, outputs, rows, width, slopes, 0, longest_x)
+        shorten_outputs(
+            inputs, y, steps, width, outputs, rows, width, slopes, TILE, longest_y
+        )
+    if step_x > square:
+        shorten(inputs, x, steps, 0, width, limit / np.sqrt(step_x))
+    if step_y > square:
+        shorten(inputs, y, steps, width, width, limit / np.sqrt(step_y))
+
+
+def train_share(
+    ids: Ids,
+    offsets: Counts,
+    start: Integer,
+    inputs: Floats,
+    outputs: Floats,
+    width: Integer,
+    noise: Noise,
+    settings: Settings,
+    scratch: Scratch,
+) -> tuple[Integer, Integer]:
+    """Train on some consecutive sentences; see `compile_kernel`.
+
+    Modifies both matrices, and adds the loss to `scratch.loss`.
+
+    Args:
+        ids: Shape (n,), int32. Tokens; `UNKNOWN` ones count as absent.
+        offsets: Shape (S + 1,), int64. Sentence s is ids[offsets[s]:offsets[s + 1]].
+        start: How many tokens training went through before, other epochs included.
+        inputs: Shape ((V + 1) · width,). Input vectors, then a row of zeros; `aligned`.
+        outputs: Shape ((V + 3) · width,). Output vectors, then three rows of zeros;
+            `aligned`.
+        width: Floats in a row, a multiple of 16.
+        noise: What is drawn.
+        settings: What shapes the result.
+        scratch: Made for these settings, this width and at least n tokens.
+
+    Returns:
+        The number of words, and of pairs.
+    """
+    zeros = len(noise.alias) * width
+    tiles = scratch.rows.shape[1] // TILE
+    n = read_words(ids, offsets, start, width, noise, settings, scratch)
+    pairs = first = stop = size = slot = np.int64(0)
+    mixed = n < 0
+    if n > 0:
+        stop, size, mixed = draw_group(first, width, noise, settings, scratch, slot)
+    while first < n:
+        # The next group is drawn before this one is trained, to prefetch its rows.
+        coming, next_stop, next_size, next_mixed = 1 - slot, n, np.int64(0), mixed
+        if stop < n:
+            next_stop, next_size, next_mixed = draw_group(
+                stop, width, noise, settings, scratch, coming
+            )
+            reach = settings.window
+            for i in range(min(n, stop + reach), min(n, next_stop + reach)):
+                prefetch_row(inputs, scratch.words[i], width)
+        gone = scratch.position[first] / settings.tokens
+        rate = np.float32(settings.lr + (settings.lr_min - settings.lr) * gone)
+        twos, found = list_neighbors(first, stop, zeros, settings, scratch)
+        pairs += found
+        rows = scratch.rows[slot, : -(-size // TILE) * TILE]
+        fetched = np.int64(0)
+        for two in range(twos):
+            for tile in range(tiles):
+                # A row that is near already, once all are on their way.
+                more = fetched < next_size
+                scratch.ahead[tile] = scratch.rows[coming, fetched] if more else rows[0]
+                fetched += more
+            train_two(
+                two, slot, inputs, outputs, rows, width, rate, mixed, settings, scratch
+            )
+        slot, first, stop, size, mixed = coming, stop, next_stop, next_size, next_mixed
+    return n, pairs
+
+
+def compile_kernel(cache: Path | None) -> Callable[..., tuple[int, int]]:
+    """Return `train_share` compiled, from the cache if it is there."""
+    noise = Noise(np.zeros(1, np.int64), np.zeros(1, np.uint32), np.zeros(1, np.int32))
+    one = np.float32(1)
+    settings = Settings(1, 1, 1, one, one, one, 1.0, 1.0, 1, np.uint64(0))
+    scratch = make_scratch(settings, words=1, width=LANES, tokens=0)
+    nothing, offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
+    matrix = aligned(4 * LANES)
+    example = (
+        nothing, offsets, 0, matrix, matrix, LANES, noise, settings, scratch
+    )  # fmt: skip
+    return compiled(train_share, example, cache)

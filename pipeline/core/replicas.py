@@ -1,0 +1,452 @@
+"""Train on several threads with a result that does not depend on their number.
+
+The text of an epoch is divided into blocks, and a block into as many shares as there
+are replicas. Each replica has both matrices to itself and trains its share as one
+thread would; then the replicas are merged, row by row, and the next block begins. So
+the number of replicas shapes the result, as a batch size does; the number of threads
+that work on them does not, and neither does where training is entered: a block needs
+the merged matrices and its number, nothing else.
+
+Merging. A row's new value is its old one plus a part of the sum of what the replicas
+changed. For rare words that is the whole sum, as if their updates had been made one
+after another. A frequent word's row settles within a block, in every replica alike,
+and the sum would overshoot; there it is the mean. In between:
+
+    row ← row + s Σ_p (row of replica p - row),   s = (1 + u) / (1 + u P)
+
+for P replicas and u the number of times a word occurs in a share, over `SETTLED`.
+"""
+
+# ruff: noqa: PLR0917 - jitted functions take no keyword-only arguments.
+
+import mmap
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from pipeline.core.groups import Flags, Settings, make_noise, make_scratch
+from pipeline.core.jit import compiled
+from pipeline.core.kernel import compile_kernel
+from pipeline.core.randomness import generator
+from pipeline.core.sampling import LONGEST_SENTENCE, AliasTable, cut_sentences
+from pipeline.core.simd import (
+    LANES,
+    add,
+    aligned,
+    fma,
+    load,
+    padded,
+    splat,
+    store,
+    subtract,
+)
+from pipeline.core.types import Counts, Doubles, EncodedSplit, Floats, Ids
+from pipeline.errors import ShapeError
+
+SETTLED = 50.0
+
+
+@dataclass(frozen=True)
+class Method:
+    """Skip-gram with negative sampling, as the fast kernel trains it.
+
+    Attributes:
+        epochs: Passes over the text.
+        window: Largest radius; each center draws its own from 1..window.
+        negatives: K, 1..65,000.
+        shared_centers: Adjacent centers that share K negatives, ≥ 1.
+        lr: First learning rate; it falls linearly with the tokens gone through.
+        lr_min: Learning rate behind the last token.
+        score_clip: Largest size of a score before the sigmoid, > 0 and ≤ 80.
+        gradient_clip: Largest norm of an example's gradient in a row; inf: no clipping.
+        log_epsilon: Added inside the logarithms of the loss.
+        replicas: Copies that are trained side by side and merged, ≥ 1.
+        block_tokens: Tokens between two merges, all replicas together, ≥ 1.
+        seed: The run's seed.
+    """
+
+    epochs: int
+    window: int
+    negatives: int
+    shared_centers: int
+    lr: float
+    lr_min: float
+    score_clip: float
+    gradient_clip: float
+    log_epsilon: float
+    replicas: int
+    block_tokens: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        # Beyond 80, e^s leaves float32; beyond 65,000, random numbers would repeat.
+        if not 0 < self.score_clip <= 80:
+            raise ValueError(f"score_clip={self.score_clip:g}: expected at most 80")
+        if not 1 <= self.negatives <= 65_000:
+            raise ValueError(f"negatives={self.negatives}: expected at most 65,000")
+        for name in ("epochs", "window", "shared_centers", "replicas", "block_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What training on a block came to.
+
+    Attributes:
+        loss: Nats, float64, summed over pairs, each before the step it takes part in.
+        pairs: (center, context) pairs.
+        words: Tokens that are known and were kept.
+        tokens: Tokens gone through.
+        rate: Learning rate behind the block.
+    """
+
+    loss: float
+    pairs: int
+    words: int
+    tokens: int
+    rate: float
+
+
+class Text:
+    """Splits one after another, divided into shares at the borders of sentences.
+
+    A sentence longer than `LONGEST_SENTENCE` is cut. Nothing is held but the splits,
+    which may be memory-mapped.
+
+    Args:
+        splits: What is trained on, in this order.
+    """
+
+    def __init__(self, splits: Sequence[EncodedSplit]) -> None:
+        self._splits = tuple(splits)
+        self._starts = np.cumsum([0, *(len(split.ids) for split in splits)]).tolist()
+        self.tokens: int = self._starts[-1]
+
+    def read(self, begin: int, end: int) -> tuple[Ids, Counts, int]:
+        """Return the sentences that begin at tokens `begin` to `end` - 1.
+
+        Returns:
+            Their ids, int32[n]; their offsets, int64[S + 1], from 0 to n; and how many
+            tokens come before them.
+        """
+        ids, bounds = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
+        for split, start in zip(self._splits, self._starts, strict=False):
+            found = _sentences(split.offsets, begin - start, end - start)
+            if len(found) > 1:
+                ids.append(np.array(split.ids[found[0] : found[-1]], np.int32))
+                bounds.append(found[:-1] + start)
+                last = found[-1:] + start
+                _release(split.ids)
+        if len(bounds) == 1:
+            return ids[0], np.zeros(1, np.int64), begin
+        offsets = np.concatenate([*bounds, last])
+        return np.concatenate(ids), offsets - offsets[0], int(offsets[0])
+
+
+def _sentences(offsets: Counts, begin: int, end: int) -> Counts:
+    """Return the bounds of the sentences, cut where long, that begin in a range."""
+    # One before the first may be cut within the range.
+    first = max(0, int(np.searchsorted(offsets, begin)) - 1)
+    last = int(np.searchsorted(offsets, end))
+    bounds = cut_sentences(
+        np.array(offsets[first : last + 1], np.int64), LONGEST_SENTENCE
+    )
+    inside = np.flatnonzero((begin <= bounds[:-1]) & (bounds[:-1] < end))
+    return bounds[inside[0] : inside[-1] + 2] if len(inside) else bounds[:0]
+
+
+def _release(array: Any) -> None:
+    """Let go of the pages of a file that lies in memory; they can be read again."""
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = getattr(array, "base", None)
+    if array is not None and hasattr(mmap, "MADV_DONTNEED"):
+        array.madvise(mmap.MADV_DONTNEED)
+
+
+def merge_rows(
+    merged: Floats,
+    copies: Floats,
+    used: Flags,
+    parts: Floats,
+    width: int,
+    first: int,
+    last: int,
+) -> None:
+    """Merge some rows of the replicas; compiled.
+
+    Args:
+        merged: Shape (rows · width,). The matrix before the block, modified.
+        copies: Shape (P, rows · width). The replicas', after it; become the same.
+        used: Shape (P, V). Which rows each of them changed; becomes zero.
+        parts: Shape (V,). Of the sum of the changes, the part that is taken.
+        width: Floats in a row.
+        first: First row.
+        last: Behind the last row.
+    """
+    for row in range(first, last):
+        changed = False
+        for p in range(len(copies)):
+            changed |= used[p, row] > 0
+            used[p, row] = 0
+        if not changed:
+            continue
+        part = splat(parts[row])
+        for i in range(row * width, (row + 1) * width, LANES):
+            old = load(merged, i)
+            change = subtract(load(copies[0], i), old)
+            for p in range(1, len(copies)):
+                change = add(change, subtract(load(copies[p], i), old))
+            new = fma(part, change, old)
+            store(merged, i, new)
+            for p in range(len(copies)):
+                store(copies[p], i, new)
+
+
+class Trainer:
+    """Two matrices, and the means to train them block by block.
+
+    Holds the matrices (replicas + 1) times, or once if there is one replica; rows are
+    padded to 16 floats inside. A context manager: leaving it ends its threads.
+
+    Args:
+        method: What shapes the result.
+        splits: What is trained on, in this order; may be memory-mapped.
+        center: Shape (V, d), float32. Input vectors to begin with; copied.
+        context: Shape (V, d), float32. Output vectors to begin with; copied.
+        counts: Shape (V,), int64. How often each word occurs.
+        noise: The distribution of the negatives.
+        keep: Shape (V,), float64. Probability of keeping each word.
+        threads: How many replicas are trained at a time, ≥ 1.
+        cache: Folder for compiled code; None: compile each time.
+
+    Raises:
+        ShapeError: if the matrices, counts and probabilities do not fit together.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        splits: Sequence[EncodedSplit],
+        center: Floats,
+        context: Floats,
+        *,
+        counts: Counts,
+        noise: AliasTable,
+        keep: Doubles,
+        threads: int,
+        cache: Path | None,
+    ) -> None:
+        shapes = {center.shape, context.shape}
+        sizes = {len(center), len(counts), len(noise.alias), len(keep)}
+        if len(shapes) != 1 or len(sizes) != 1 or center.ndim != 2:
+            raise ShapeError(
+                "expected two matrices of one shape (V, d) and V counts, columns and "
+                f"probabilities, found {center.shape}, {context.shape}, "
+                f"{counts.shape}, {noise.alias.shape} and {keep.shape}"
+            )
+        self._method, self._text = method, Text(splits)
+        words, self._dim = center.shape
+        self._width = padded(self._dim)
+        self._noise = make_noise(noise, keep)
+        self._shares = method.replicas * self.blocks
+        self._settings = _settings(method, self._text.tokens)
+        longest = -(-self._text.tokens // self._shares) + LONGEST_SENTENCE
+        self._scratch = [
+            make_scratch(
+                self._settings, words, self._width, min(longest, self._text.tokens)
+            )
+            for _ in range(method.replicas)
+        ]
+        self._merged = [
+            _pad(matrix, self._width, zeros)
+            for matrix, zeros in ((center, 1), (context, 3))
+        ]
+        self._copies = [matrix[np.newaxis] for matrix in self._merged]
+        if method.replicas > 1:
+            self._copies = [_repeat(m, method.replicas) for m in self._merged]
+        self._used = [
+            np.zeros((method.replicas, words), np.uint8) for _ in self._merged
+        ]
+        self._scratch = [
+            scratch._replace(input_used=self._used[0][p], output_used=self._used[1][p])
+            for p, scratch in enumerate(self._scratch)
+        ]
+        share = counts / max(counts.sum(), 1) * self._text.tokens / self._shares
+        settled = share / SETTLED
+        self._parts = ((1 + settled) / (1 + method.replicas * settled)).astype(
+            np.float32
+        )
+        self._train = compile_kernel(cache)
+        self._merge = _compile_merge(cache)
+        self._threads = ThreadPoolExecutor(threads, "train")
+        self._conductor = ThreadPoolExecutor(1, "conduct")
+        self._rows = np.linspace(0, words, threads + 1).astype(np.int64).tolist()
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in an epoch, at least 1."""
+        return max(1, round(self._text.tokens / self._method.block_tokens))
+
+    @property
+    def center(self) -> Floats:
+        """Input vectors, shape (V, d): a view that the next block changes."""
+        return self._view(0)
+
+    @property
+    def context(self) -> Floats:
+        """Output vectors, shape (V, d): a view that the next block changes."""
+        return self._view(1)
+
+    def train_block(self, epoch: int, block: int) -> Progress:
+        """Train on a block, and merge.
+
+        Ctrl-C (KeyboardInterrupt) takes effect when the block is done.
+
+        Args:
+            epoch: From 0.
+            block: From 0.
+        """
+        future = self._conductor.submit(self._train_block, epoch, block)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.result()
+            raise
+
+    def close(self) -> None:
+        """End the threads."""
+        self._conductor.shutdown()
+        self._threads.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _view(self, which: int) -> Floats:
+        rows = self._merged[which].reshape(-1, self._width)
+        return rows[: len(self._parts), : self._dim]
+
+    def _train_block(self, epoch: int, block: int) -> Progress:
+        first = block * self._method.replicas
+        numbers = range(first, first + self._method.replicas)
+        done = list(self._threads.map(lambda n: self._train_share(epoch, n), numbers))
+        if self._method.replicas > 1:
+            list(self._threads.map(self._merge_rows, self._rows[:-1], self._rows[1:]))
+        tokens = self._border(first + self._method.replicas)
+        gone = (epoch * self._text.tokens + tokens) / self._settings.tokens
+        method = self._method
+        return Progress(
+            loss=sum(loss for loss, _, _ in done),
+            pairs=sum(pairs for _, pairs, _ in done),
+            words=sum(words for _, _, words in done),
+            tokens=tokens - self._border(first),
+            rate=method.lr + (method.lr_min - method.lr) * gone,
+        )
+
+    def _border(self, share: int) -> int:
+        """Return the token at which a share begins."""
+        return self._text.tokens * share // self._shares
+
+    def _train_share(self, epoch: int, share: int) -> tuple[float, int, int]:
+        replica = share % self._method.replicas
+        ids, offsets, start = self._text.read(
+            self._border(share), self._border(share + 1)
+        )
+        scratch = self._scratch[replica]
+        scratch.loss[:] = 0
+        words, pairs = self._train(
+            ids,
+            offsets,
+            epoch * self._text.tokens + start,
+            self._copies[0][replica],
+            self._copies[1][replica],
+            self._width,
+            self._noise,
+            self._settings,
+            scratch,
+        )
+        return float(scratch.loss.sum()), pairs, words
+
+    def _merge_rows(self, first: int, last: int) -> None:
+        for merged, copies, used in zip(
+            self._merged, self._copies, self._used, strict=True
+        ):
+            self._merge(merged, copies, used, self._parts, self._width, first, last)
+
+
+def _settings(method: Method, tokens: int) -> Settings:
+    """Return the kernel's form of a method."""
+    key = generator(method.seed, "train", "kernel").integers(2**64, dtype=np.uint64)
+    return Settings(
+        window=method.window,
+        negatives=method.negatives,
+        shared_centers=method.shared_centers,
+        score_clip=np.float32(method.score_clip),
+        gradient_clip=np.float32(method.gradient_clip),
+        log_epsilon=np.float32(method.log_epsilon),
+        lr=method.lr,
+        lr_min=method.lr_min,
+        tokens=max(1, tokens * method.epochs),
+        key=np.uint64(key),
+    )
+
+
+def _pad(matrix: Floats, width: int, zeros: int) -> Floats:
+    """Return a flat copy with rows of `width` floats, and rows of zeros behind."""
+    rows, dim = matrix.shape
+    result = aligned((rows + zeros, width))
+    result[:rows, :dim] = matrix
+    return result.reshape(-1)
+
+
+def _repeat(flat: Floats, times: int) -> Floats:
+    """Return copies, shape (times, len(flat))."""
+    result = aligned((times, len(flat)))
+    result[:] = flat
+    return result
+
+
+def _compile_merge(cache: Path | None) -> Callable[..., None]:
+    """Return `merge_rows` compiled, from the cache if it is there."""
+    matrix, used = aligned(LANES), np.zeros((1, 1), np.uint8)
+    parts = np.zeros(1, np.float32)
+    example = (matrix, matrix[np.newaxis], used, parts, LANES, 0, 0)
+    return compiled(merge_rows, example, cache)
+
+
+def available_cores() -> int:
+    """Return how many threads this process may run at a time, at least 1.
+
+    The least of what the scheduler allows and of the share of time that a control group
+    (a container) is given, rounded up.
+    """
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, _quota()))
+
+
+def _quota() -> int:
+    """Return the cores' worth of time that the control group is given; or very many."""
+    unlimited = 2**31
+    try:
+        text = Path("/sys/fs/cgroup/cpu.max").read_text("ascii")
+    except OSError:  # no control groups, or of the first version
+        return unlimited
+    quota, period = text.split()
+    return unlimited if quota == "max" else -(-int(quota) // int(period))
