@@ -1,7 +1,9 @@
 """What skip-gram trains on: blocks of sentences, their pairs and drawn negatives."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import numpy as np
@@ -68,7 +70,8 @@ def build_alias_table(weights: Doubles) -> AliasTable:
     """
     if len(weights) == 0 or not (np.isfinite(weights) & (weights > 0)).all():
         raise ValueError("expected at least one weight, all positive and finite")
-    height = (weights * (len(weights) / weights.sum())).tolist()  # mean 1
+    # Summed exactly, since the order of NumPy's sums is its own affair.
+    height = (weights * (len(weights) / math.fsum(weights.tolist()))).tolist()  # mean 1
     threshold = np.ones(len(weights))
     alias = np.arange(len(weights), dtype=np.int32)
     low = [i for i, h in enumerate(height) if h < 1]
@@ -87,9 +90,16 @@ def build_alias_table(weights: Doubles) -> AliasTable:
 def noise_weights(counts: Counts, power: float) -> Doubles:
     """Return f^power for each word, the weights by which negatives are drawn.
 
+    Rounded once from 40 digits: the powers of NumPy and of C differ in the last bit
+    from one processor and library to another, and so would the negatives.
+
     Source: Mikolov et al. 2013, section 2.2, with power = 3/4.
     """
-    return counts.astype(np.float64) ** power
+    different, where = np.unique(counts, return_inverse=True)
+    exponent = Decimal(power)
+    with localcontext(prec=40):
+        powers = [float(Decimal(count) ** exponent) for count in different.tolist()]
+    return np.array(powers, np.float64)[where]
 
 
 def keep_probabilities(counts: Counts, threshold: float) -> Doubles:

@@ -1,5 +1,6 @@
 import tracemalloc
 from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -44,6 +45,19 @@ def test_the_table_implies_exactly_the_noise_distribution(counts, power):
         table.probabilities(), expected / expected.sum(), rtol=0, atol=1e-12
     )
     assert ((table.threshold >= 0) & (table.threshold <= 1)).all()
+
+
+@given(counts_of_words)
+def test_noise_weights_are_rounded_once_whatever_the_processor(counts):
+    for count, weight in zip(
+        counts, noise_weights(np.array(counts), 0.75), strict=True
+    ):
+        # The halfway points to the next floats enclose the power, in whole numbers.
+        low, high = (
+            (Fraction(float(weight)) + Fraction(float(np.nextafter(weight, to)))) / 2
+            for to in (0, np.inf)
+        )
+        assert low**4 <= count**3 <= high**4
 
 
 def test_rare_words_are_exact_beside_very_frequent_ones():
