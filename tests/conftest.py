@@ -29,6 +29,12 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for compiled code: each kernel is compiled once in a session."""
+    return tmp_path_factory.mktemp("numba")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run the slow tests too")
 

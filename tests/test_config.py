@@ -84,7 +84,10 @@ def test_every_key_says_what_it_is():
         ("train.lr=nan", r"train\.lr: expected a finite number, found NaN"),
         ("train.lr=inf", r"train\.lr: expected a finite number, found Infinity"),
         ("train.lr_min=1", r"train: lr_min=1 must be at most lr=0\.025"),
-        ("+train.gamma=1", r"train\.gamma: no such key; there are batch_size, dim"),
+        (
+            "+train.gamma=1",
+            r"train\.gamma: no such key; there are batch_size",
+        ),
         ("+gamma=1", r"gamma: no such key; there are cache, evaluate"),
         ("cache.mode=of", r"cache\.mode: expected 'use', 'refresh' or 'verify'"),
         ("seed=-1", r"seed: expected greater than or equal to 0, found -1"),

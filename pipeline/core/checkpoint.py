@@ -1,13 +1,16 @@
 """Training that can be stopped at any moment and gone on with.
 
-A folder of checkpoints, one file per epoch: `checkpoint-0003.npz` is the state after
-epoch 3. Each is a sealed .npz (see `npz`) and also a file of vectors (see `vectors`).
+A folder of checkpoints: `checkpoint-0003.npz` is the state after epoch 3, and
+`checkpoint-0003-000017.npz` that after 17 more blocks. Each is a sealed .npz (see
+`npz`) and also a file of vectors (see `vectors`).
 """
 
 import logging
 import re
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,29 @@ _LAYOUT: npz.Layout = {
     "learning_rate": ("<f8", 1),  # (epoch,)
 }
 
-_NAME = re.compile(r"checkpoint-(\d{4,9})\.npz", re.ASCII)
+_NAME = re.compile(r"checkpoint-(\d{4,9})(?:-(\d{6,12}))?\.npz", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The part of an epoch that is done.
+
+    Attributes:
+        blocks: Blocks done, ≥ 1.
+        loss: Nats, summed over the pairs so far.
+        pairs: Pairs so far.
+        rate: The learning rate at the last block.
+    """
+
+    blocks: int
+    loss: float
+    pairs: int
+    rate: float
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of training after an epoch.
+    """The state of training after an epoch, or after some blocks of the next one.
 
     Attributes:
         epoch: Epochs done, ≥ 0.
@@ -44,6 +64,7 @@ class Checkpoint:
         history: Of the epochs done.
         hyperparameters: All settings that shape the result, as plain JSON values.
         corpus: What was trained on, as a hex digest.
+        begun: The epoch under way; None between two epochs.
     """
 
     epoch: int
@@ -54,6 +75,7 @@ class Checkpoint:
     history: TrainingHistory
     hyperparameters: Mapping[str, Any]
     corpus: str
+    begun: Begun | None = None
 
     @property
     def embeddings(self) -> Embeddings:
@@ -64,7 +86,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write `checkpoint-<epoch>.npz` into a folder, atomically and synced.
+    """Write a checkpoint into a folder, atomically and synced.
 
     Returns:
         The file written.
@@ -72,13 +94,15 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     Raises:
         StorageError: if it cannot be written.
     """
-    path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
+    begun = checkpoint.begun
+    path = folder / _name(checkpoint.epoch, begun.blocks if begun else 0)
     settings = {
         "checkpoint": _VERSION,
         "epoch": checkpoint.epoch,
         "words_done": checkpoint.words_done,
         "hyperparameters": dict(checkpoint.hyperparameters),
         "corpus": checkpoint.corpus,
+        "begun": asdict(begun) if begun else None,
     }
     arrays = {
         **vectors.pack_embeddings(checkpoint.embeddings, settings),
@@ -106,6 +130,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "words_done": int(words_done),
             "hyperparameters": dict(hyperparameters),
             "corpus": str(corpus),
+            "begun": None
+            | {
+                "blocks": int(),
+                "loss": float(),
+                "pairs": int(),
+                "rate": float(),
+            } as begun,
         } if version == _VERSION:
             pass
         case found:
@@ -126,24 +157,35 @@ def load_checkpoint(path: Path) -> Checkpoint:
         history=TrainingHistory(loss, heldout, rate),
         hyperparameters=hyperparameters,
         corpus=corpus,
+        begun=Begun(*(begun[f.name] for f in fields(Begun))) if begun else None,
     )
 
 
+def _name(epoch: int, blocks: int) -> str:
+    return f"checkpoint-{epoch:04d}{f'-{blocks:06d}' if blocks else ''}.npz"
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Return the epoch and the blocks of a checkpoint's name."""
+    match = _NAME.fullmatch(path.name)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
 def find_checkpoints(folder: Path) -> list[Path]:
-    """Return the files named as checkpoints, newest epoch first, unread."""
-    epochs = {
-        path: int(match[1])
+    """Return the files named as checkpoints, the furthest first, unread."""
+    places = {
+        path: place
         for path in folder.glob("checkpoint-*.npz")
-        if (match := _NAME.fullmatch(path.name))
+        if (place := _place(path)) is not None
     }
-    return sorted(epochs, key=lambda path: epochs[path], reverse=True)
+    return sorted(places, key=lambda path: places[path], reverse=True)
 
 
 def sound_checkpoints(folder: Path) -> Iterator[tuple[Path, Checkpoint]]:
-    """Yield the checkpoints of a folder that can be read, newest epoch first.
+    """Yield the checkpoints of a folder that can be read, the furthest first.
 
     A damaged one is passed over with a warning that names it: going on from the
-    one before it gives the same result, an epoch later.
+    one before it gives the same result, some time later.
     """
     for path in find_checkpoints(folder):
         try:
@@ -157,17 +199,74 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return next((path for path, _ in sound_checkpoints(folder)), None)
 
 
-def keep_newest(folder: Path, epoch: int, count: int) -> None:
-    """Delete all checkpoints but the last `count` up to an epoch.
+def keep_newest(last: Path, count: int) -> None:
+    """Delete all checkpoints of a folder but some number of them up to the last.
 
-    One of a later epoch can only be left from other settings, or damaged.
+    One further on can only be left from other settings, or damaged.
+
+    Args:
+        last: The checkpoint just written.
+        count: How many to keep, ≥ 1.
+    """
+    found = find_checkpoints(last.parent)
+    kept = found[found.index(last) :][:count]
+    for path in found:
+        if path not in kept:
+            path.unlink(missing_ok=True)
+
+
+class CheckpointWriter:
+    """Write checkpoints beside the training, one at a time.
 
     Args:
         folder: Holds the checkpoints.
-        epoch: The epoch just written.
-        count: How many to keep, ≥ 1.
+        keep: How many to keep, ≥ 1.
+        share: Of the time that passes, the part that writing may take: how long the
+            last one took says when the next is due. 1: one is always due.
     """
-    kept = {f"checkpoint-{e:04d}.npz" for e in range(epoch - count + 1, epoch + 1)}
-    for path in find_checkpoints(folder):
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
+
+    def __init__(self, folder: Path, keep: int, share: float) -> None:
+        self._folder, self._keep, self._share = folder, keep, share
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[float] | None = None
+        self._begun = time.perf_counter()
+        self._cost = 0.0
+
+    def due(self) -> bool:
+        """Say whether it is time for another checkpoint."""
+        if self._share == 1:
+            return True
+        if self._writing is not None and not self._writing.done():
+            return False
+        self.wait()
+        return time.perf_counter() - self._begun >= self._cost / self._share
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Begin to write; the arrays must not change any more.
+
+        Raises:
+            StorageError: if the one before could not be written.
+        """
+        self.wait()
+        self._begun = time.perf_counter()
+        self._writing = self._thread.submit(self._write, checkpoint)
+
+    def wait(self) -> None:
+        """Wait until nothing is being written.
+
+        Raises:
+            StorageError: if it could not be written.
+        """
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            self._cost = writing.result()
+
+    def close(self) -> None:
+        """End the thread, when it is done."""
+        self._thread.shutdown()
+
+    def _write(self, checkpoint: Checkpoint) -> float:
+        began = time.perf_counter()
+        path = save_checkpoint(self._folder, checkpoint)
+        keep_newest(path, self._keep)
+        return time.perf_counter() - began

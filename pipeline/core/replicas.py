@@ -19,6 +19,7 @@ for P replicas and u the number of times a word occurs in a share, over `SETTLED
 
 # ruff: noqa: PLR0917 - jitted functions take no keyword-only arguments.
 
+import math
 import mmap
 import os
 from collections.abc import Callable, Sequence
@@ -30,7 +31,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from pipeline.core.groups import Flags, Settings, make_noise, make_scratch
+from pipeline.core.groups import TILE, Flags, Settings, make_noise, make_scratch
+from pipeline.core.heldout import Heldout
+from pipeline.core.heldout_kernel import compile_heldout, lay_out
 from pipeline.core.jit import compiled
 from pipeline.core.kernel import compile_kernel
 from pipeline.core.randomness import generator
@@ -46,10 +49,15 @@ from pipeline.core.simd import (
     store,
     subtract,
 )
-from pipeline.core.types import Counts, Doubles, EncodedSplit, Floats, Ids
+from pipeline.core.trainer import Progress
+from pipeline.core.types import UNKNOWN, Counts, Doubles, EncodedSplit, Floats, Ids
 from pipeline.errors import ShapeError
 
 SETTLED = 50.0
+
+# Bytes of held-out pairs, about, that are drawn once and kept; the others are drawn
+# anew after each epoch, which takes longer than measuring their loss.
+KEPT_HELDOUT = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -93,25 +101,6 @@ class Method:
         for name in ("epochs", "window", "shared_centers", "replicas", "block_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What training on a block came to.
-
-    Attributes:
-        loss: Nats, float64, summed over pairs, each before the step it takes part in.
-        pairs: (center, context) pairs.
-        words: Tokens that are known and were kept.
-        tokens: Tokens gone through.
-        rate: Learning rate behind the block.
-    """
-
-    loss: float
-    pairs: int
-    words: int
-    tokens: int
-    rate: float
 
 
 class Text:
@@ -209,8 +198,8 @@ def merge_rows(
                 store(copies[p], i, new)
 
 
-class Trainer:
-    """Two matrices, and the means to train them block by block.
+class ReplicaTrainer:
+    """Train two matrices block by block on several threads; see `Trainer`.
 
     Holds the matrices (replicas + 1) times, or once if there is one replica; rows are
     padded to 16 floats inside. A context manager: leaving it ends its threads.
@@ -223,6 +212,7 @@ class Trainer:
         counts: Shape (V,), int64. How often each word occurs.
         noise: The distribution of the negatives.
         keep: Shape (V,), float64. Probability of keeping each word.
+        heldout: What the held-out loss is measured on.
         threads: How many replicas are trained at a time, ≥ 1.
         cache: Folder for compiled code; None: compile each time.
 
@@ -240,6 +230,7 @@ class Trainer:
         counts: Counts,
         noise: AliasTable,
         keep: Doubles,
+        heldout: Heldout,
         threads: int,
         cache: Path | None,
     ) -> None:
@@ -285,8 +276,10 @@ class Trainer:
         )
         self._train = compile_kernel(cache)
         self._merge = _compile_merge(cache)
+        self._add_loss = compile_heldout(cache)
+        self._heldout = heldout
+        self._laid_out: dict[int, tuple[Ids, Ids, int]] = {}
         self._threads = ThreadPoolExecutor(threads, "train")
-        self._conductor = ThreadPoolExecutor(1, "conduct")
         self._rows = np.linspace(0, words, threads + 1).astype(np.int64).tolist()
 
     @property
@@ -305,24 +298,30 @@ class Trainer:
         return self._view(1)
 
     def train_block(self, epoch: int, block: int) -> Progress:
-        """Train on a block, and merge.
+        """Train on a block, and merge; both numbers count from 0."""
+        first = block * self._method.replicas
+        numbers = range(first, first + self._method.replicas)
+        done = list(self._threads.map(lambda n: self._train_share(epoch, n), numbers))
+        if self._method.replicas > 1:
+            list(self._threads.map(self._merge_rows, self._rows[:-1], self._rows[1:]))
+        tokens = self._border(first + self._method.replicas)
+        gone = (epoch * self._text.tokens + tokens) / self._settings.tokens
+        method = self._method
+        return Progress(
+            loss=math.fsum(loss for loss, _, _ in done),
+            pairs=sum(pairs for _, pairs, _ in done),
+            words=sum(words for _, _, words in done),
+            rate=method.lr + (method.lr_min - method.lr) * gone,
+        )
 
-        Ctrl-C (KeyboardInterrupt) takes effect when the block is done.
-
-        Args:
-            epoch: From 0.
-            block: From 0.
-        """
-        future = self._conductor.submit(self._train_block, epoch, block)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.result()
-            raise
+    def heldout_loss(self) -> tuple[float, int]:
+        """Return the loss of the held-out pairs in nats, summed, and their number."""
+        numbers = range(len(self._heldout.blocks))
+        done = list(self._threads.map(self._measure, numbers))
+        return math.fsum(loss for loss, _ in done), sum(pairs for _, pairs in done)
 
     def close(self) -> None:
         """End the threads."""
-        self._conductor.shutdown()
         self._threads.shutdown()
 
     def __enter__(self) -> Self:
@@ -340,23 +339,6 @@ class Trainer:
         rows = self._merged[which].reshape(-1, self._width)
         return rows[: len(self._parts), : self._dim]
 
-    def _train_block(self, epoch: int, block: int) -> Progress:
-        first = block * self._method.replicas
-        numbers = range(first, first + self._method.replicas)
-        done = list(self._threads.map(lambda n: self._train_share(epoch, n), numbers))
-        if self._method.replicas > 1:
-            list(self._threads.map(self._merge_rows, self._rows[:-1], self._rows[1:]))
-        tokens = self._border(first + self._method.replicas)
-        gone = (epoch * self._text.tokens + tokens) / self._settings.tokens
-        method = self._method
-        return Progress(
-            loss=sum(loss for loss, _, _ in done),
-            pairs=sum(pairs for _, pairs, _ in done),
-            words=sum(words for _, _, words in done),
-            tokens=tokens - self._border(first),
-            rate=method.lr + (method.lr_min - method.lr) * gone,
-        )
-
     def _border(self, share: int) -> int:
         """Return the token at which a share begins."""
         return self._text.tokens * share // self._shares
@@ -368,7 +350,7 @@ class Trainer:
         )
         scratch = self._scratch[replica]
         scratch.loss[:] = 0
-        words, pairs = self._train(
+        _, pairs = self._train(
             ids,
             offsets,
             epoch * self._text.tokens + start,
@@ -379,7 +361,36 @@ class Trainer:
             self._settings,
             scratch,
         )
-        return float(scratch.loss.sum()), pairs, words
+        known = int(np.count_nonzero(ids != UNKNOWN))
+        return math.fsum(scratch.loss), pairs, known
+
+    def _measure(self, number: int) -> tuple[float, int]:
+        """Return the summed loss of a held-out block, and the number of its pairs."""
+        rows, targets, pairs = self._laid_out.get(number) or self._lay_out(number)
+        loss = aligned(8, np.float64)
+        self._add_loss(
+            rows,
+            targets,
+            *self._merged,
+            self._width,
+            self._settings.score_clip,
+            self._settings.log_epsilon,
+            aligned(2 * LANES),
+            loss,
+        )
+        return math.fsum(loss), pairs
+
+    def _lay_out(self, number: int) -> tuple[Ids, Ids, int]:
+        """Draw a held-out block's pairs; those of the first blocks are kept."""
+        batches = list(self._heldout.batches(number))
+        if not batches:
+            return np.empty(0, np.int32), np.empty((0, TILE), np.int32), 0
+        centers = np.concatenate([centers for centers, _ in batches])
+        targets = np.concatenate([targets for _, targets in batches])
+        laid_out = (*lay_out(centers, targets, len(self._parts)), len(centers))
+        if number * laid_out[1].nbytes < KEPT_HELDOUT:
+            self._laid_out[number] = laid_out
+        return laid_out
 
     def _merge_rows(self, first: int, last: int) -> None:
         for merged, copies, used in zip(

@@ -299,25 +299,15 @@ def train_pairs(
     return loss
 
 
-def pairs_loss(
-    objective: Objective,
-    center: Floats,
-    context: Floats,
-    pairs: tuple[Ids, Ids],
-    *,
-    noise: AliasTable,
-    rng: np.random.Generator,
+def batch_loss(
+    objective: Objective, center: Floats, context: Floats, centers: Ids, targets: Ids
 ) -> float:
     """Return the loss in nats summed over pairs, without training.
 
-    Arguments as for `train_pairs`; the same negatives come from the same rng.
+    Arguments as for `batch_gradient`.
     """
-    loss = 0.0
-    for centers, contexts in _minibatches(pairs, objective.batch_size):
-        targets = draw_targets(contexts, objective.negatives, noise, rng)
-        inputs, outputs = _gather(center, context, centers, targets)
-        loss += _loss_and_slopes(objective, inputs, outputs, targets)[0]
-    return loss
+    inputs, outputs = _gather(center, context, centers, targets)
+    return _loss_and_slopes(objective, inputs, outputs, targets)[0]
 
 
 def _minibatches(pairs: tuple[Ids, Ids], size: int) -> list[tuple[Ids, Ids]]:

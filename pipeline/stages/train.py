@@ -3,38 +3,39 @@
 import dataclasses
 import hashlib
 import logging
-import time
-from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from pipeline.core.checkpoint import (
     Checkpoint,
-    keep_newest,
-    save_checkpoint,
+    CheckpointWriter,
     sound_checkpoints,
 )
+from pipeline.core.heldout import Heldout
+from pipeline.core.interrupts import held_interrupts
+from pipeline.core.minibatch import MinibatchMethod, MinibatchTrainer
 from pipeline.core.randomness import generator
 from pipeline.core.sampling import (
     AliasTable,
-    Block,
     blocks,
     build_alias_table,
     check_split,
-    draw_pairs,
     keep_probabilities,
     noise_weights,
 )
-from pipeline.core.sgns import Objective, initial_vectors, pairs_loss, train_pairs
+from pipeline.core.session import DivergedError, Session, measured
+from pipeline.core.sgns import Objective, initial_vectors
+from pipeline.core.trainer import Trainer
 from pipeline.core.types import (
     Doubles,
     Embeddings,
     EncodedCorpus,
-    Floats,
+    EncodedSplit,
     TrainingHistory,
     Vocab,
 )
@@ -56,7 +57,7 @@ _log = logging.getLogger(__name__)
 class TrainConfig:
     """Skip-gram with negative sampling; `conf/train` explains each key."""
 
-    kernel: Literal["numpy"]
+    kernel: Literal["numba", "numpy"]
     dim: PositiveInt
     epochs: PositiveInt
     # A block's pairs are held at once: 2 · window for each of its words.
@@ -67,12 +68,18 @@ class TrainConfig:
     noise_power: Fraction
     subsample: Fraction
     init: Literal["xavier", "word2vec"]
+    shared_centers: PositiveInt
+    replicas: PositiveInt
+    block_tokens: PositiveInt
+    threads: Annotated[PositiveInt | Literal["auto"], Unkeyed()]
+    kernel_cache: Annotated[Path | None, Unkeyed()]
     batch_size: PositiveInt
     score_clip: Annotated[float, Ge(1), Le(500)]
     gradient_clip: PositiveFloat
     log_epsilon: Annotated[float, Ge(0), Lt(1)]
     heldout_split: Annotated[str, MinLen(1)] | None
     keep_checkpoints: Annotated[int, Ge(1), Unkeyed()]
+    checkpoint_share: Annotated[float, Gt(0), Le(1), Unkeyed()]
     seed: NaturalInt
 
     def __post_init__(self) -> None:
@@ -80,6 +87,19 @@ class TrainConfig:
             raise ValueError(
                 f"lr_min={self.lr_min:g} must be at most lr={self.lr:g}: the rate falls"
             )
+        # Beyond 80, e^s leaves float32; beyond 65,000, random numbers would repeat.
+        if self.kernel == "numba" and self.score_clip > 80:
+            raise ValueError(
+                f"score_clip={self.score_clip:g} must be at most 80 with kernel=numba"
+            )
+        if self.kernel == "numba" and self.negatives > 65_000:
+            raise ValueError(
+                f"negatives={self.negatives} must be at most 65,000 with kernel=numba"
+            )
+
+
+# Those that are `Unkeyed`.
+_WITHOUT_EFFECT = {"threads", "kernel_cache", "keep_checkpoints", "checkpoint_share"}
 
 
 @dataclass(frozen=True)
@@ -88,8 +108,8 @@ class _Task:
 
     Attributes:
         objective: The loss and its guards.
-        blocks: What an epoch goes through, in this order.
-        heldout: What the held-out loss is measured on, in this order.
+        splits: What an epoch goes through, in this order.
+        heldout: What the held-out loss is measured on.
         words: Known words in an epoch, before subsampling.
         corpus: Digest of what is trained on and measured on.
         noise: Negatives are drawn from it.
@@ -99,8 +119,8 @@ class _Task:
     config: TrainConfig
     objective: Objective
     vocab: Vocab
-    blocks: list[Block]
-    heldout: list[Block]
+    splits: list[EncodedSplit]
+    heldout: Heldout
     words: int
     corpus: str
     noise: AliasTable
@@ -115,12 +135,17 @@ def train(
     workspace: Path,
     report: Report,
 ) -> tuple[Embeddings, TrainingHistory]:
-    """Train word vectors and checkpoint them after each epoch.
+    """Train word vectors, with a checkpoint now and then.
 
     Goes on from the newest sound checkpoint in `workspace` that has the same
     settings, vocabulary and corpus; the result is the same bits as without the
-    stop. Metrics per epoch: `train/loss`, `train/heldout_loss` (nats per pair),
-    `train/learning_rate` and `train/words_per_second`.
+    stop. Ctrl-C takes effect at the end of a block, with a checkpoint.
+
+    Metrics per epoch: `train/loss`, `train/heldout_loss` (nats per pair),
+    `train/learning_rate` and `train/words_per_second`. Within long epochs, every
+    30 s: `train/live_loss`, over the pairs since the last time, and
+    `train/live_words_per_second`; their step counts thousands of words gone through
+    in all epochs.
 
     Raises:
         ConfigError: if the held-out split does not exist or is trained on, or
@@ -132,21 +157,29 @@ def train(
     task = _prepare(config, encoded, vocab)
     state = _resume(task, workspace) or _begin(task)
     report.start(task.words * config.epochs, "words")
-    report.advance(state.words_done, f"from epoch {state.epoch + 1}")
+    report.advance(state.words_done, f"{config.kernel} kernel: compiled or loaded")
     for epoch in range(1, state.epoch + 1):
-        report.metrics(_measured(state.history, epoch), step=epoch)
-    for epoch in range(state.epoch + 1, config.epochs + 1):
-        started = time.perf_counter()
-        loss, rate = _train_epoch(task, state, report)
-        speed = task.words / (time.perf_counter() - started)
-        state = _after_epoch(task, state, loss, rate)
-        save_checkpoint(workspace, state)
-        keep_newest(workspace, epoch, config.keep_checkpoints)
-        report.metrics(
-            {**_measured(state.history, epoch), "train/words_per_second": speed},
-            step=epoch,
-        )
-    return state.embeddings, state.history
+        report.metrics(measured(state.history, epoch), step=epoch)
+    if state.epoch == config.epochs:
+        return state.embeddings, state.history
+    writer = CheckpointWriter(
+        workspace, config.keep_checkpoints, config.checkpoint_share
+    )
+    with (
+        closing(writer),
+        closing(_make_trainer(task, state)) as trainer,
+        held_interrupts() as let_interrupt,
+    ):
+        session = Session(state, trainer, writer, report, config.heldout_split)
+        try:
+            result = session.train(config.epochs, let_interrupt)
+        except DivergedError as error:
+            raise ConfigError(
+                f"train.lr={config.lr:g}: {error}. Lower train.lr, "
+                f"train.batch_size={config.batch_size} or "
+                f"train.gradient_clip={config.gradient_clip:g}."
+            ) from error
+        return result.embeddings, result.history
 
 
 def last_checkpoint(
@@ -201,6 +234,7 @@ def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task
         digest.update(f"{name}:{len(split.ids)}:{len(split.offsets)}:".encode())
         digest.update(np.ascontiguousarray(split.ids, "<i4").data)
         digest.update(np.ascontiguousarray(split.offsets, "<i8").data)
+    noise = build_alias_table(noise_weights(vocab.counts, config.noise_power))
     return _Task(
         config=config,
         objective=Objective(
@@ -211,11 +245,18 @@ def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task
             log_epsilon=config.log_epsilon,
         ),
         vocab=vocab,
-        blocks=blocks([encoded.splits[name] for name in encoded.train_splits]),
-        heldout=[] if heldout is None else blocks([encoded.splits[heldout]]),
+        splits=[encoded.splits[name] for name in encoded.train_splits],
+        heldout=Heldout(
+            blocks=[] if heldout is None else blocks([encoded.splits[heldout]]),
+            window=config.window,
+            negatives=config.negatives,
+            batch_size=config.batch_size,
+            noise=noise,
+            seed=config.seed,
+        ),
         words=words,
         corpus=digest.hexdigest(),
-        noise=build_alias_table(noise_weights(vocab.counts, config.noise_power)),
+        noise=noise,
         keep=keep_probabilities(vocab.counts, config.subsample),
     )
 
@@ -223,8 +264,7 @@ def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task
 def _hyperparameters(config: TrainConfig) -> dict[str, Any]:
     """Return the settings that shape the result."""
     settings = dataclasses.asdict(config)
-    del settings["keep_checkpoints"]
-    return settings
+    return {name: settings[name] for name in settings if name not in _WITHOUT_EFFECT}
 
 
 def _begin(task: _Task) -> Checkpoint:
@@ -277,104 +317,51 @@ def _changes(task: _Task, found: Checkpoint) -> list[str]:
     return changed
 
 
-def _train_epoch(task: _Task, state: Checkpoint, report: Report) -> tuple[float, float]:
-    """Train the matrices of `state`, in place, on each block once.
-
-    Returns:
-        The loss in nats per pair and the learning rate of the last block.
-    """
-    config, epoch = task.config, state.epoch + 1
-    loss, pairs, done, rate = 0.0, 0, state.words_done, config.lr
-    for number, block in enumerate(task.blocks):
-        # A stream of its own, so that training can be entered at any block.
-        rng = generator(config.seed, "train", epoch, number)
-        ids, sentences = block.read()
-        drawn = draw_pairs(ids, sentences, config.window, task.keep, rng)
-        rate = _rate(task, done)
-        # A step too large overflows; the check below speaks of it.
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss += train_pairs(
-                task.objective,
-                state.center,
-                state.context,
-                drawn,
-                noise=task.noise,
-                rate=rate,
-                rng=rng,
-            )
-        _check_finite(config, epoch, loss)
-        pairs += len(drawn[0])
-        done += len(ids)
-        report.advance(len(ids), f"loss {loss / max(pairs, 1):.4f} lr {rate:.5f}")
-    _check_finite(config, epoch, state.center, state.context)
-    return _mean(loss, pairs, "the splits trained on"), rate
-
-
-def _after_epoch(
-    task: _Task, state: Checkpoint, loss: float, rate: float
-) -> Checkpoint:
-    """Return the state an epoch later; its matrices are those of `state`."""
-    history = state.history
-    heldout = [_heldout_loss(task, state.center, state.context)] if task.heldout else []
-    return dataclasses.replace(
-        state,
-        epoch=state.epoch + 1,
-        words_done=state.words_done + task.words,
-        history=TrainingHistory(
-            loss=np.append(history.loss, loss),
-            heldout_loss=np.append(history.heldout_loss, heldout),
-            learning_rate=np.append(history.learning_rate, rate),
-        ),
-    )
-
-
-def _rate(task: _Task, done: int) -> float:
-    """Return the learning rate after a number of words: linear in them."""
+def _make_trainer(task: _Task, state: Checkpoint) -> Trainer:
+    """Return what trains the matrices of a state, which it may modify."""
     config = task.config
-    return config.lr + (config.lr_min - config.lr) * done / (task.words * config.epochs)
-
-
-def _heldout_loss(task: _Task, center: Floats, context: Floats) -> float:
-    """Return nats per held-out pair, with windows and negatives that never change."""
-    loss, pairs = 0.0, 0
-    every_word = np.ones(len(task.keep))
-    for number, block in enumerate(task.heldout):
-        rng = generator(task.config.seed, "train", "heldout", number)
-        drawn = draw_pairs(*block.read(), task.config.window, every_word, rng)
-        loss += pairs_loss(
-            task.objective, center, context, drawn, noise=task.noise, rng=rng
+    if config.kernel == "numpy":
+        return MinibatchTrainer(
+            MinibatchMethod(
+                objective=task.objective,
+                epochs=config.epochs,
+                words=task.words,
+                window=config.window,
+                lr=config.lr,
+                lr_min=config.lr_min,
+                seed=config.seed,
+            ),
+            blocks(task.splits),
+            state.center,
+            state.context,
+            noise=task.noise,
+            keep=task.keep,
+            heldout=task.heldout,
         )
-        pairs += len(drawn[0])
-    return _mean(loss, pairs, f"the held-out split {task.config.heldout_split!r}")
+    from pipeline.core.replicas import Method, ReplicaTrainer, available_cores
 
-
-def _mean(loss: float, pairs: int, where: str) -> float:
-    if pairs == 0:
-        raise DataError(
-            f"{where}: expected two words of the vocabulary in some sentence, found "
-            "no such pair. Are the sentences whole, and train.subsample not too small?"
-        )
-    return loss / pairs
-
-
-def _check_finite(config: TrainConfig, epoch: int, *values: float | Floats) -> None:
-    if not all(np.isfinite(value).all() for value in values):
-        raise ConfigError(
-            f"train.lr={config.lr:g}: training diverged in epoch {epoch}, numbers "
-            f"overflowed. Lower train.lr, train.batch_size={config.batch_size} or "
-            f"train.gradient_clip={config.gradient_clip:g}."
-        )
-
-
-def _measured(history: TrainingHistory, epoch: int) -> Mapping[str, float]:
-    """Return the metrics of an epoch that the history holds."""
-    columns = {
-        "train/loss": history.loss,
-        "train/heldout_loss": history.heldout_loss,
-        "train/learning_rate": history.learning_rate,
-    }
-    return {
-        name: float(column[epoch - 1])
-        for name, column in columns.items()
-        if len(column)
-    }
+    return ReplicaTrainer(
+        Method(
+            epochs=config.epochs,
+            window=config.window,
+            negatives=config.negatives,
+            shared_centers=config.shared_centers,
+            lr=config.lr,
+            lr_min=config.lr_min,
+            score_clip=config.score_clip,
+            gradient_clip=config.gradient_clip,
+            log_epsilon=config.log_epsilon,
+            replicas=config.replicas,
+            block_tokens=config.block_tokens,
+            seed=config.seed,
+        ),
+        task.splits,
+        state.center,
+        state.context,
+        counts=task.vocab.counts,
+        noise=task.noise,
+        keep=task.keep,
+        heldout=task.heldout,
+        threads=available_cores() if config.threads == "auto" else config.threads,
+        cache=config.kernel_cache,
+    )

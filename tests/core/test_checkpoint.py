@@ -4,9 +4,11 @@ import logging
 import numpy as np
 import pytest
 
-from pipeline.core import npz
+from pipeline.core import checkpoint, npz
 from pipeline.core.checkpoint import (
+    Begun,
     Checkpoint,
+    CheckpointWriter,
     find_checkpoints,
     keep_newest,
     load_checkpoint,
@@ -16,7 +18,7 @@ from pipeline.core.checkpoint import (
 )
 from pipeline.core.types import Normalization, TrainingHistory, Vocab
 from pipeline.core.vectors import load_vectors, save_vectors
-from pipeline.errors import DataError
+from pipeline.errors import DataError, StorageError
 
 
 def checkpoint_of(epoch=2, heldout=True, words=("the", "cat", "né")):
@@ -68,12 +70,25 @@ def same(a, b):
 @pytest.mark.parametrize("heldout", [True, False])
 @pytest.mark.parametrize("epoch", [0, 1, 12])
 def test_a_checkpoint_comes_back_bit_by_bit(tmp_path, epoch, heldout):
-    checkpoint = checkpoint_of(epoch, heldout)
+    state = checkpoint_of(epoch, heldout)
 
-    path = save_checkpoint(tmp_path, checkpoint)
+    path = save_checkpoint(tmp_path, state)
 
     assert path == tmp_path / f"checkpoint-{epoch:04d}.npz"
-    assert same(load_checkpoint(path), checkpoint)
+    assert same(load_checkpoint(path), state)
+
+
+def test_a_checkpoint_within_an_epoch_comes_back_and_comes_first(tmp_path):
+    begun = Begun(blocks=17, loss=0.1 + 0.2, pairs=2**40, rate=0.01)
+    within = dataclasses.replace(checkpoint_of(2), begun=begun)
+
+    path = save_checkpoint(tmp_path, within)
+    whole = save_checkpoint(tmp_path, checkpoint_of(2))
+    next_one = save_checkpoint(tmp_path, checkpoint_of(3))
+
+    assert path.name == "checkpoint-0002-000017.npz"
+    assert load_checkpoint(path).begun == begun
+    assert find_checkpoints(tmp_path) == [next_one, path, whole]
 
 
 def test_an_equal_checkpoint_is_an_equal_file(tmp_path):
@@ -195,7 +210,7 @@ def test_only_the_newest_are_kept_and_none_of_a_later_epoch(tmp_path):
         save_checkpoint(tmp_path, checkpoint_of(epoch))
     (tmp_path / "checkpoint-mine.npz").touch()
 
-    keep_newest(tmp_path, epoch=4, count=2)
+    keep_newest(tmp_path / "checkpoint-0004.npz", count=2)
 
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
         "checkpoint-0003.npz",
@@ -217,3 +232,60 @@ def test_a_failed_write_keeps_the_checkpoint_of_that_name(tmp_path, monkeypatch)
         save_checkpoint(tmp_path, other)
     assert same(load_checkpoint(path), checkpoint_of())
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def writer_of(tmp_path):
+    writers = []
+
+    def make(share, folder=tmp_path):
+        writers.append(CheckpointWriter(folder, 2, share))
+        return writers[-1]
+
+    yield make
+    for writer in writers:
+        writer.close()
+
+
+def test_a_writer_keeps_the_newest_of_what_it_wrote(tmp_path, writer_of):
+    writer = writer_of(1.0)
+    for epoch in range(1, 5):
+        assert writer.due()
+        writer.write(checkpoint_of(epoch))
+    writer.wait()
+
+    assert [p.name for p in find_checkpoints(tmp_path)] == [
+        "checkpoint-0004.npz",
+        "checkpoint-0003.npz",
+    ]
+
+
+def test_a_writer_takes_no_more_than_its_share_of_the_time(writer_of, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(checkpoint.time, "perf_counter", lambda: now)
+
+    def save(folder, _):
+        nonlocal now
+        now += 2
+        path = folder / "checkpoint-0001.npz"
+        path.touch()
+        return path
+
+    monkeypatch.setattr(checkpoint, "save_checkpoint", save)
+    writer = writer_of(0.05)
+    assert writer.due()  # what the first costs is not known
+
+    writer.write(checkpoint_of(1))
+    writer.wait()
+    now = 39.9
+    assert not writer.due()
+    now = 40.1
+    assert writer.due()
+
+
+def test_what_a_writer_could_not_do_is_said_where_it_is_waited_for(tmp_path, writer_of):
+    for then in ("wait", "write"):
+        writer = writer_of(1.0, tmp_path / "absent")
+        writer.write(checkpoint_of(1))
+        with pytest.raises(StorageError, match="cannot be written"):
+            getattr(writer, then)(*([checkpoint_of(2)] if then == "write" else []))

@@ -13,8 +13,8 @@ from pipeline.core.simd import aligned, padded
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    return compile_kernel(tmp_path_factory.mktemp("numba"))
+def kernel(kernel_cache):
+    return compile_kernel(kernel_cache)
 
 
 def make_settings(**changed):

@@ -1,23 +1,18 @@
 import itertools
 import os
-import signal
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy._core import _multiarray_umath
 
 from pipeline.core import jit, plain_kernel, replicas
 from pipeline.core.groups import make_noise
+from pipeline.core.heldout import Heldout
 from pipeline.core.kernel import compile_kernel
-from pipeline.core.replicas import Method, Text, Trainer, available_cores
-from pipeline.core.sampling import build_alias_table
+from pipeline.core.replicas import Method, ReplicaTrainer, Text, available_cores
+from pipeline.core.sampling import blocks, build_alias_table
+from pipeline.core.sgns import Objective, batch_loss
 from pipeline.core.simd import aligned
 from pipeline.core.types import EncodedSplit
 from pipeline.errors import ShapeError
@@ -26,8 +21,8 @@ WORDS, DIM = 60, 20
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("numba")
+def cache(kernel_cache):
+    return kernel_cache
 
 
 def make_method(**changed):
@@ -67,14 +62,20 @@ def start(seed=3):
     return rng.normal(size=(2, WORDS, DIM)).astype(np.float32) / 5
 
 
+def heldout_of(method, splits, noise):
+    return Heldout(blocks(splits), method.window, method.negatives, 64, noise, 5)
+
+
 def make_trainer(method, splits, matrices, cache, threads=1):
     known = np.concatenate([split.ids for split in splits])
-    return Trainer(
+    noise = build_alias_table(np.arange(1.0, WORDS + 1))
+    return ReplicaTrainer(
         method,
         splits,
         *matrices,
         counts=np.bincount(known[known >= 0], minlength=WORDS),
-        noise=build_alias_table(np.arange(1.0, WORDS + 1)),
+        noise=noise,
+        heldout=heldout_of(method, splits, noise),
         keep=np.linspace(0.5, 1, WORDS),
         threads=threads,
         cache=cache,
@@ -107,69 +108,6 @@ def test_result_is_the_same_bits_with_any_number_of_threads(cache, count):
 def test_number_of_replicas_shapes_the_result(cache):
     one, two = (train(make_method(replicas=n), text(), start(), cache) for n in (1, 2))
     assert not np.array_equal(one[0], two[0])
-
-
-# Trains in a process of its own, and prints what the result depends on.
-DIGEST = """
-import hashlib, json, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_replicas import make_method, start, text, train
-from pipeline.core.sgns import initial_vectors
-from pipeline.core.randomness import generator
-center, context = initial_vectors("xavier", (60, 20), generator(1, "train", "init"))
-for replicas in (1, 3):
-    method = make_method(replicas=replicas, gradient_clip=0.4)
-    a, b, done = train(method, text(), (center, start()[1]), Path(sys.argv[1]))
-    print(hashlib.sha256(a.tobytes() + b.tobytes()).hexdigest())
-    print(json.dumps([p.loss for p in done]))
-"""
-
-
-def digest(folder, **environment):
-    here = str(Path(__file__).parent)
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", DIGEST, str(folder), here],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
-def numpy_features_beyond_avx2():
-    known = _multiarray_umath.__cpu_features__
-    return [
-        name
-        for name in _multiarray_umath.__cpu_dispatch__
-        if known[name] and name.startswith(("X86_V4", "AVX512"))
-    ]
-
-
-def compiled_files(folder):
-    return {path for kind in ("*.nbi", "*.nbc") for path in folder.rglob(kind)}
-
-
-def test_processors_give_the_same_bits_and_processes_share_a_new_cache(tmp_path):
-    package = Path(replicas.__file__).parent
-    elsewhere = compiled_files(package)
-    # An empty list of features as well: the name alone keeps those of this processor.
-    haswell = {
-        "NUMBA_CPU_NAME": "haswell",
-        "NUMBA_CPU_FEATURES": "",
-        "NPY_DISABLE_CPU_FEATURES": " ".join(numpy_features_beyond_avx2()),
-    }
-    with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(digest, tmp_path, **e) for e in ({}, haswell, {}, haswell)]
-        results = [run.result() for run in runs]
-
-    assert len(set(results)) == 1
-    # Each processor has a folder of its own, with two functions in two files each.
-    folders = list(tmp_path.iterdir())
-    assert [len(compiled_files(folder)) for folder in folders] == [4, 4]
-    assert compiled_files(package) == elsewhere
 
 
 def test_any_block_can_be_entered_without_what_came_before(cache):
@@ -217,9 +155,8 @@ def test_one_replica_is_the_plain_twin_whatever_the_blocks(cache):
         np.testing.assert_allclose(found[0], plain[0], rtol=0, atol=1e-5)
         np.testing.assert_allclose(found[1], plain[1], rtol=0, atol=1e-5)
         assert sum(p.loss for p in found[2]) == pytest.approx(loss, rel=1e-6)
-        assert sum(p.words for p in found[2]) == words
+        assert sum(p.words for p in found[2]) == np.count_nonzero(ids >= 0) > words
         assert sum(p.pairs for p in found[2]) == pairs
-        assert sum(p.tokens for p in found[2]) == len(ids)
         assert found[2][-1].rate == pytest.approx(0.001)
 
 
@@ -321,28 +258,32 @@ def test_tiny_texts_train(cache, rng, lengths):
     assert sum(p.pairs for p in done) in ((0, 2, 4) if lengths == [2] else (0,))
 
 
-def train_until_interrupted(trainer):
-    for epoch, block in itertools.product(range(1000), range(trainer.blocks)):
-        trainer.train_block(epoch, block)
-        trainer.done = epoch, block
+@pytest.mark.parametrize("threads", [1, 2])
+def test_heldout_loss_is_that_of_the_reference(cache, threads):
+    method, splits, (center, context) = make_method(), text(), start()
+    context *= 20  # scores on both sides of the clip
+    with make_trainer(method, splits, (center, context), cache, threads) as trainer:
+        loss, pairs = trainer.heldout_loss()
+        again = trainer.heldout_loss()
+    objective = Objective(5, 64, method.score_clip, 5.0, method.log_epsilon)
+    noise = build_alias_table(np.arange(1.0, WORDS + 1))
+    heldout = heldout_of(method, splits, noise)
+    expected = [
+        (batch_loss(objective, center, context, *batch), len(batch[0]))
+        for number in range(len(heldout.blocks))
+        for batch in heldout.batches(number)
+    ]
+
+    assert again == (loss, pairs)
+    assert pairs == sum(count for _, count in expected) > 2000
+    # Sums of float32 terms, each right to some units in the last place.
+    assert loss == pytest.approx(sum(term for term, _ in expected), rel=2e-6)
 
 
-def test_interrupt_waits_for_the_end_of_the_block(cache):
-    method, splits = make_method(block_tokens=200, epochs=1000), text()
-    with make_trainer(method, splits, start(), cache) as trainer:
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            train_until_interrupted(trainer)
-        (epoch, block), center = trainer.done, trainer.center.copy()
-
-    # The signal came within a block or between two: all of the next one, or nothing.
-    with make_trainer(method, splits, start(), cache) as again:
-        states = []
-        for step in range(epoch * again.blocks + block + 2):
-            states = [*states[-1:], again.center.copy()]
-            again.train_block(*divmod(step, again.blocks))
-        states = [states[-1], again.center]
-    assert any(np.array_equal(center, state) for state in states)
+def test_heldout_text_without_pairs_has_no_loss(cache):
+    split = EncodedSplit(np.array([3, 5], np.int32), np.arange(3, dtype=np.int64))
+    with make_trainer(make_method(), [split], start(), cache) as trainer:
+        assert trainer.heldout_loss() == (0.0, 0)
 
 
 def test_matrices_that_do_not_fit_are_refused(cache):

@@ -1,14 +1,21 @@
 import dataclasses
 import logging
 import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from numpy._core import _multiarray_umath
 from pydantic import TypeAdapter
 
-from pipeline.core import sampling
+from pipeline.core import sampling, session
 from pipeline.core.checkpoint import find_checkpoints, load_checkpoint
 from pipeline.core.randomness import generator
 from pipeline.core.sampling import build_alias_table
@@ -28,7 +35,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = yaml.safe_load((ROOT / "conf/train/default.yaml").read_text("utf-8"))
 # Small enough for a loop over pairs; all else as configured.
 CONFIG = TrainConfig(
-    **DEFAULTS | {"dim": 6, "epochs": 3, "negatives": 3, "batch_size": 32, "seed": 5}
+    **DEFAULTS
+    | {"kernel": "numpy", "dim": 6, "epochs": 3, "negatives": 3, "batch_size": 32}
+    | {"checkpoint_share": 1.0, "seed": 5}
 )
 LOWER = Normalization(lowercase=True, digits="keep")
 
@@ -289,8 +298,10 @@ def planted():
     return encode(sentences, valid=sentences[:200])
 
 
-def test_words_of_the_same_contexts_become_neighbors(tmp_path):
-    config = TrainConfig(**DEFAULTS | {"dim": 16, "epochs": 5, "seed": 1})
+@pytest.mark.parametrize("kernel", ["numba", "numpy"])
+def test_words_of_the_same_contexts_become_neighbors(tmp_path, kernel_cache, kernel):
+    changed = {"kernel": kernel, "kernel_cache": kernel_cache, "seed": 1}
+    config = TrainConfig(**DEFAULTS | {"dim": 16, "epochs": 5} | changed)
 
     embeddings, history = run(tmp_path, planted(), config)
 
@@ -406,7 +417,7 @@ def test_a_run_stopped_while_it_writes_goes_on_from_the_epoch_before(
     folder, replace = tmp_path / "stopped", Path.replace
 
     def interrupt(path, target):
-        if target.name == "checkpoint-0002.npz":
+        if target.name != "checkpoint-0001.npz":
             raise KeyboardInterrupt
         return replace(path, target)
 
@@ -523,6 +534,201 @@ def test_the_last_checkpoint_holds_the_result(tmp_path, corpus):
     assert "keep_checkpoints" not in found.hyperparameters
 
 
+# The compiled kernel, in the stage. Its arithmetic is tested with its twin.
+
+
+@pytest.fixture
+def fast(kernel_cache):
+    """Two replicas that meet every 50 tokens."""
+    return dataclasses.replace(
+        CONFIG, kernel="numba", kernel_cache=kernel_cache, block_tokens=50, threads=1
+    )
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"stop_after_epoch": 1},
+        {"stop_after_epoch": 2},
+        {"stop_after_blocks": 1},
+        {"stop_after_blocks": 6},
+    ],
+)
+def test_a_stopped_compiled_run_goes_on_to_the_same_bits(tmp_path, corpus, fast, when):
+    expected = run(tmp_path / "whole", corpus, fast)
+    stop(tmp_path / "stopped", corpus, fast, **when)
+    # A stop loses nothing: what is left is all that is trained.
+    left = load_checkpoint(find_checkpoints(tmp_path / "stopped")[0]).words_done
+    report = Recorder()
+
+    result = run(tmp_path / "stopped", corpus, fast, report=report)
+
+    assert bits(result) == bits(expected)
+    assert report.steps[0] == left > 0
+    assert sum(report.steps) == report.total[0]
+    assert sorted(report.by_epoch) == [1, 2, 3]
+
+
+def test_threads_are_no_part_of_the_result(tmp_path, corpus, fast):
+    one = run(tmp_path / "one", corpus, fast)
+    two = run(tmp_path / "two", corpus, dataclasses.replace(fast, threads=2))
+    auto = run(tmp_path / "auto", corpus, dataclasses.replace(fast, threads="auto"))
+
+    assert bits(one) == bits(two) == bits(auto)
+    assert (
+        find_checkpoints(tmp_path / "one")[0].read_bytes()
+        == find_checkpoints(tmp_path / "two")[0].read_bytes()
+    )
+
+
+def test_a_run_goes_on_with_other_threads(tmp_path, corpus, fast):
+    expected = bits(run(tmp_path / "whole", corpus, fast))
+    stop(tmp_path / "stopped", corpus, fast, stop_after_blocks=3)
+
+    two = dataclasses.replace(fast, threads=2, kernel_cache=None)
+    assert bits(run(tmp_path / "stopped", corpus, two)) == expected
+
+
+def test_both_kernels_measure_the_same_heldout_loss(tmp_path, corpus, fast):
+    # With nothing learned, both have the same vectors to measure.
+    still = {"lr": 1e-30, "lr_min": 0.0, "epochs": 1}
+    losses = [
+        run(tmp_path / c.kernel, corpus, dataclasses.replace(c, **still))[1]
+        for c in (CONFIG, fast)
+    ]
+
+    # Sums of float32 terms against float64.
+    assert losses[1].heldout_loss[0] == pytest.approx(losses[0].heldout_loss[0], 1e-6)
+
+
+def test_a_compiled_training_that_diverges_stops_too(tmp_path, corpus, fast):
+    config = dataclasses.replace(fast, lr=1e38, gradient_clip=1e30)
+
+    with pytest.raises(ConfigError, match="training diverged in epoch 1"):
+        run(tmp_path, corpus, config)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_epoch_tells_of_itself_and_saves_what_is_done(
+    tmp_path, corpus, fast, monkeypatch
+):
+    monkeypatch.setattr(session, "LIVE_SECONDS", 0.0)
+    report = Recorder()
+    report.metrics = lambda values, step=None: told.append((step, dict(values)))
+    told = []
+    config = dataclasses.replace(fast, keep_checkpoints=100, epochs=1)
+
+    _, history = run(tmp_path, corpus, config, report)
+
+    *live, (_, last) = told
+    assert len(live) > 2
+    assert all(values["train/live_words_per_second"] > 0 for _, values in live)
+    losses = [values["train/live_loss"] for _, values in live]
+    assert min(losses) < history.loss[0] < max(losses)
+    assert last["train/loss"] == history.loss[0]
+    # One for each block but those that came while the one before was written.
+    names = [path.name for path in find_checkpoints(tmp_path)]
+    assert names[0] == "checkpoint-0001.npz"
+    assert "checkpoint-0000-000001.npz" in names
+
+
+def test_ctrl_c_ends_at_the_next_block_with_a_checkpoint(tmp_path, corpus, fast):
+    long = dataclasses.replace(fast, epochs=100_000, block_tokens=10_000)
+    (tmp_path / "w").mkdir()
+
+    class Patient(Report):
+        def advance(self, amount, shown=""):
+            self.words = getattr(self, "words", 0) + amount
+
+    report = Patient()
+    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "w", corpus, long, report)
+
+    newest = load_checkpoint(find_checkpoints(tmp_path / "w")[0])
+    assert newest.words_done == report.words > 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"score_clip": 100.0}, "score_clip=100 must be at most 80 with kernel=numba"),
+        ({"negatives": 70_000}, "negatives=70000 must be at most 65,000"),
+    ],
+)
+def test_what_the_compiled_kernel_cannot_do_is_refused(fast, changed, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(fast, **changed)
+
+
+# Trains in a process of its own, and prints what the result depends on.
+DIGEST = """
+import hashlib, sys, tempfile
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import numpy as np
+from test_train import CONFIG, bits, encode, run
+from dataclasses import replace
+rng = np.random.default_rng(1)
+drawn = [(60 * rng.random(n) ** 2).astype(int).tolist() for n in range(60)]
+corpus = encode([list(range(60)), *drawn], valid=drawn[:20])
+with tempfile.TemporaryDirectory() as folder:
+    for changed in ({}, {"replicas": 3, "gradient_clip": 0.4, "subsample": 1e-2}):
+        config = replace(CONFIG, kernel="numba", kernel_cache=Path(sys.argv[1]))
+        config = replace(config, dim=20, block_tokens=500, **changed)
+        result = run(Path(folder) / str(len(changed)), corpus, config)
+        for part in bits(result):
+            print(hashlib.sha256(part).hexdigest())
+"""
+
+
+def digest(folder, **environment):
+    here = str(Path(__file__).parent)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", DIGEST, str(folder), here],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def numpy_features_beyond_avx2():
+    known = _multiarray_umath.__cpu_features__
+    return [
+        name
+        for name in _multiarray_umath.__cpu_dispatch__
+        if known[name] and name.startswith(("X86_V4", "AVX512"))
+    ]
+
+
+def compiled_files(folder):
+    return {path for kind in ("*.nbi", "*.nbc") for path in folder.rglob(kind)}
+
+
+def test_processors_give_the_same_bits_and_processes_share_a_new_cache(tmp_path):
+    package = ROOT / "pipeline"
+    elsewhere = compiled_files(package)
+    # An empty list of features as well: the name alone keeps those of this processor.
+    haswell = {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(numpy_features_beyond_avx2()),
+    }
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(digest, tmp_path, **e) for e in ({}, haswell, {}, haswell)]
+        results = [run.result() for run in runs]
+
+    assert len(set(results)) == 1
+    assert len(results[0].split()) == 10
+    # Each processor has a folder of its own, with three functions in two files each.
+    folders = list(tmp_path.iterdir())
+    assert [len(compiled_files(folder)) for folder in folders] == [6, 6]
+    assert compiled_files(package) == elsewhere
+
+
 # What cannot be trained.
 
 
@@ -614,7 +820,10 @@ def test_a_rate_that_would_rise_is_refused():
         dataclasses.replace(CONFIG, lr_min=0.1)
 
 
-def test_two_epochs_on_conll_2003_bring_countries_to_germany(tmp_path, shared):
+@pytest.mark.parametrize("kernel", ["numba", "numpy"])
+def test_two_epochs_on_conll_2003_bring_countries_to_germany(
+    tmp_path, shared, kernel_cache, kernel
+):
     sentences = {}
     for name in ("train", "valid"):
         text = (shared / f"data/conll2003/{name}.txt").read_text("utf-8")
@@ -635,7 +844,8 @@ def test_two_epochs_on_conll_2003_bring_countries_to_germany(tmp_path, shared):
         },
         ("train",),
     )
-    config = TrainConfig(**DEFAULTS | {"dim": 32, "epochs": 2, "seed": 1})
+    changed = {"kernel": kernel, "kernel_cache": kernel_cache, "seed": 1}
+    config = TrainConfig(**DEFAULTS | {"dim": 32, "epochs": 2} | changed)
 
     embeddings, history = run(tmp_path, (encoded, vocab), config)
 
