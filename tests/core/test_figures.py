@@ -33,7 +33,7 @@ from pipeline.core.figures.maps import (
     write_labels,
 )
 from pipeline.core.figures.page import page
-from pipeline.core.figures.style import PALETTE, escaped, mark, shown
+from pipeline.core.figures.style import PALETTE, QUIET, escaped, mark, shown
 from pipeline.core.similarity import unit_vectors
 
 HOSTILE = (
@@ -135,6 +135,11 @@ class Elements(HTMLParser):
             if name == tag and attributes.items() <= found.items()
         ]
         return text
+
+    def texts_of(self, tag):
+        """Return the texts of all such elements."""
+        pairs = zip(self.found, self.texts, strict=True)
+        return [text for (name, _), text in pairs if name == tag]
 
     @property
     def spec(self):
@@ -277,10 +282,10 @@ class TestPages:
         assert elements.spec["config"]["responsive"] is True
 
     @every_page
-    def test_what_a_narrow_window_changes_a_wide_one_can_restore(self, draw):
+    def test_what_a_small_window_changes_is_set_for_others_too(self, draw):
         found = spec(draw())
 
-        for key in found["narrow"]:
+        for key in found["small"] | found["portrait"]:
             part = found["figure"]["layout"]
             for name in key.split("."):
                 part = part[name]
@@ -297,13 +302,14 @@ class TestPages:
         assert draw() == draw()
 
     def test_title_and_notes_are_text(self):
-        content = page("<i>", ["a & <b>"], [], {}, narrow={})
+        content = page("<i>", ["a & <b>"], [], {}, small={})
 
-        assert b"<h1>&lt;i&gt;</h1><p>a &amp; &lt;b&gt;</p>" in content
+        assert b"<h1>&lt;i&gt;</h1>" in content
+        assert b"<p>a &amp; &lt;b&gt;</p>" in content
 
     def test_a_key_that_plotly_does_not_know_is_an_error(self):
         with pytest.raises(ValueError, match="xaxes"):
-            page("t", [], [], {"xaxes": {}}, narrow={})
+            page("t", [], [], {"xaxes": {}}, small={})
 
 
 class TestMapPage:
@@ -361,6 +367,16 @@ class TestMapPage:
         (labels,) = spec(map_html(words, some_layout(2, 2), "Map", []))["labels"]
 
         assert labels["from_zoom"] == 0
+
+    @pytest.mark.parametrize("name", ["map 2D", "map 3D"])
+    def test_the_legend_names_each_trace_as_text_with_its_mark(self, name):
+        elements = Elements(PAGES[name]())
+
+        names = elements.texts_of("span")
+        marks = [a["fill"] for tag, a in elements.found if tag == "path"]
+        assert names == ["other words (8)", "alpha (7)", "<beta> $b$ & co (7)"]
+        assert marks == [QUIET, mark(0).color, mark(1).color]
+        assert elements.spec["figure"]["layout"]["showlegend"] is False
 
     def test_large_maps_are_drawn_by_webgl(self):
         words = some_words([f"w{i}" for i in range(5001)])
@@ -524,14 +540,15 @@ class TestHeatmap:
     def test_cells_and_hovers_hold_the_cosines(self):
         words = some_heatmap(("uno", "dos", "<b>"))
 
-        (trace,) = spec(heatmap_html(words, []))["figure"]["data"]
+        figure = spec(heatmap_html(words, []))["figure"]
+        (trace,), scale = figure["data"], figure["layout"]["coloraxis"]
 
         np.testing.assert_allclose(trace["z"], words.cosines, atol=5e-5)
         cosine = words.cosines[0, 2]
         assert trace["hovertext"][0][2] == (
             f"<b>uno · &lt;b&gt;</b><br>cosine {cosine:.3f}"
         )
-        assert (trace["zmin"], trace["zmax"]) == (-1, 1)
+        assert (scale["cmin"], scale["cmax"]) == (-1, 1)
 
     def test_words_stand_at_the_cells_in_their_order(self):
         layout = spec(heatmap_html(some_heatmap(("uno", "dos")), []))["figure"][
@@ -550,11 +567,11 @@ class TestHeatmap:
 
         assert words.blocks == [(0, 2, 0), (2, 5, 1), (5, 6, -1)]
 
-    def test_a_narrow_window_names_groups_or_some_words(self):
-        grouped = spec(heatmap_html(some_heatmap(), []))["narrow"]
+    def test_a_small_window_names_groups_or_some_words(self):
+        grouped = spec(heatmap_html(some_heatmap(), []))["small"]
         words = some_heatmap([f"w{i}" for i in range(30)])
         words = HeatmapWords(words.words, (), np.full(30, -1), words.cosines)
-        single = spec(heatmap_html(words, []))["narrow"]
+        single = spec(heatmap_html(words, []))["small"]
 
         assert [text.split()[0] for text in grouped["yaxis.ticktext"]] == [
             "alpha", "beta"
@@ -614,12 +631,17 @@ def browser(tmp_path_factory):
     session.quit()
 
 
-def look(browser, path: Path, width):
-    """Open a page in a window of this width and wait for what it draws."""
+def look(browser, path: Path, width, height=800):
+    """Open a page in a window of this size and wait for what it draws."""
     browser.get_log("performance")
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
+        {
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": width < 500,
+        },
     )
     browser.get(path.as_uri())
     inked = (
@@ -670,3 +692,135 @@ def test_a_browser_draws_the_page_as_text_without_a_network(
     }
     assert "file" in asked
     assert not {"http", "https", "ws", "wss"} & asked
+
+
+def rectangle(browser, selector):
+    """Return an element's (left, top, right, bottom) in the window."""
+    return browser.execute_script(
+        "const r = document.querySelector(arguments[0]).getBoundingClientRect();"
+        "return [r.left, r.top, r.right, r.bottom];",
+        selector,
+    )
+
+
+def span_of_marks(browser):
+    """Return (left, top, right, bottom) of what is drawn in groups' colors.
+
+    The legend is left out, by hiding it while the picture is taken.
+    """
+    hide = "document.getElementById('legend').style.visibility = arguments[0]"
+    browser.execute_script(hide, "hidden")
+    image = pixels(browser.get_screenshot_as_png()).astype(int)
+    browser.execute_script(hide, "")
+    found = np.zeros(image.shape[:2], bool)
+    for group in (0, 1):
+        rgb = [int(mark(group).color[i : i + 2], 16) for i in (1, 3, 5)]
+        # WebGL may round a channel.
+        found |= (np.abs(image - rgb) <= 2).all(axis=2)
+    rows, columns = np.nonzero(found)
+    assert len(rows), "no mark is visible"
+    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+
+SIZES = [
+    (600, 500),  # the artifact viewer of MLflow
+    (390, 800),
+    pytest.param(500, 700, marks=pytest.mark.slow),
+    pytest.param(1280, 900, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("name", ["map 2D", "map 3D"])
+def test_a_map_fills_its_room_and_no_legend_covers_it(
+    browser, tmp_path, name, width, height
+):
+    path = tmp_path / f"{name}.html"
+    path.write_bytes(PAGES[name]())
+
+    look(browser, path, width, height)
+    time.sleep(0.5)  # a 3D view comes nearer after it is first drawn
+
+    left, top, right, bottom = rectangle(browser, "#legend")
+    room = rectangle(browser, "#figure")
+    marks = span_of_marks(browser)
+    assert room[2] <= left or room[3] <= top  # beside it or below
+    assert room[0] <= marks[0] < marks[2] <= room[2]
+    assert room[1] <= marks[1] < marks[3] <= room[3]
+    assert marks[2] <= left or marks[3] <= top
+    assert right <= width
+    assert bottom <= height
+    # Two thirds of the words are marked: they span most of the shorter side.
+    spans = marks[2] - marks[0], marks[3] - marks[1]
+    shorter = min(room[2] - room[0], room[3] - room[1])
+    assert max(spans) >= 0.5 * shorter
+    # Heading, buttons and legend leave most of the window to the map.
+    assert (room[2] - room[0]) * (room[3] - room[1]) >= 0.6 * width * height
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["map 2D", "map 3D"])
+def test_the_keyboard_hides_and_shows_groups_and_opens_the_notes(
+    browser, tmp_path, name
+):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    path = tmp_path / f"{name}.html"
+    path.write_bytes(PAGES[name]())
+    look(browser, path, 600, 500)
+    visible = (
+        "return document.getElementById('figure')._fullData"
+        ".map(trace => trace.visible === true)"
+    )
+    entries = browser.find_elements(By.CSS_SELECTOR, "#legend button")
+
+    entries[1].send_keys(Keys.ENTER)
+    assert browser.execute_script(visible) == [True, False, True]
+    assert entries[1].get_attribute("aria-pressed") == "false"
+    entries[1].send_keys(Keys.SPACE)
+    assert browser.execute_script(visible) == [True, True, True]
+    for expected in ([False, False, True], [True, True, True]):
+        browser.execute_script(
+            "arguments[0].dispatchEvent(new MouseEvent('click', {shiftKey: true}))",
+            entries[2],
+        )
+        assert browser.execute_script(visible) == expected
+
+    note = browser.find_element(By.CSS_SELECTOR, "header p")
+    assert not note.is_displayed()
+    browser.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    assert note.is_displayed()
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not note.is_displayed()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["map 3D", "heatmap"])
+def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path, name):
+    path = tmp_path / f"{name}.html"
+    path.write_bytes(PAGES[name]())
+    look(browser, path, 1280, 900)
+    if name == "map 3D":  # what is hidden stays hidden
+        browser.execute_script("document.querySelector('#legend button').click()")
+
+    for width, height in [(390, 800), (600, 500), (1280, 900)]:
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+        time.sleep(0.7)
+        room = rectangle(browser, "#figure")
+        drawn = rectangle(browser, "#figure .main-svg")
+        assert drawn == pytest.approx(room, abs=1)
+        if name == "map 3D":
+            marks = span_of_marks(browser)
+            assert room[0] <= marks[0] < marks[2] <= room[2]
+            assert room[1] <= marks[1] < marks[3] <= room[3]
+            assert browser.execute_script(
+                "return document.getElementById('figure')._fullData[0].visible"
+            ) is False  # fmt: skip
+    assert not [
+        each for each in browser.get_log("browser") if each["level"] == "SEVERE"
+    ]

@@ -25,8 +25,8 @@ _SIGNS = {"circle": "●", "diamond": "◆", "square": "■", "cross": "✚"}
 # What fits into the margin of the image.
 _PNG_LETTERS = 18
 
-# Words named on each axis of a page in a narrow window, at most.
-_NARROW_TICKS = 12
+# Words named on each axis of a page in a small window, at most.
+_SMALL_TICKS = 12
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,7 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
             {
                 "type": "heatmap",
                 "z": np.round(words.cosines, 4).tolist(),
-                "zmin": -1,
-                "zmax": 1,
-                "colorscale": [list(stop) for stop in _SCALE],
+                "coloraxis": "coloraxis",
                 "hoverinfo": "text",
                 "hovertext": [
                     [
@@ -120,15 +118,24 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
                 ],
                 "xgap": 0.5,
                 "ygap": 0.5,
-                "colorbar": {
-                    "title": {"text": "cosine", "font": {"size": 12}},
-                    "thickness": 12,
-                    "outlinewidth": 0,
-                    "x": 1.09 if words.groups else 1.02,
-                },
             }
         ],
         {
+            "coloraxis": {
+                "cmin": -1,
+                "cmax": 1,
+                "colorscale": [list(stop) for stop in _SCALE],
+                "colorbar": {
+                    "title": {"text": "cosine", "font": {"size": 12}, "side": "top"},
+                    "thickness": 12,
+                    "outlinewidth": 0,
+                    "orientation": "v",
+                    "x": 1.09 if words.groups else 1.02,
+                    "xanchor": "left",
+                    "y": 0.5,
+                    "yanchor": "middle",
+                },
+            },
             "xaxis": {**axis, "tickangle": -90},
             "yaxis": {**axis, "autorange": False, "range": [m - 0.5, -0.5]},
             "margin": {"l": 20, "r": 20, "t": 20, "b": 20},
@@ -160,7 +167,7 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
                 if group >= 0
             ],
         },
-        narrow={
+        small={
             "xaxis.tickvals": few,
             "xaxis.ticktext": few_names,
             "yaxis.tickvals": few,
@@ -168,6 +175,17 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
             "annotations": [],
             "margin.l": 8,
             "margin.r": 8,
+            "margin.t": 8,
+            "margin.b": 8,
+            "coloraxis.colorbar.x": 1.02,
+        },
+        # Above the cells, for there is more height than width.
+        portrait={
+            "coloraxis.colorbar.orientation": "h",
+            "coloraxis.colorbar.x": 0.5,
+            "coloraxis.colorbar.xanchor": "center",
+            "coloraxis.colorbar.y": 1.01,
+            "coloraxis.colorbar.yanchor": "bottom",
         },
     )
 
@@ -244,7 +262,7 @@ def _sign(words: HeatmapWords, i: int) -> str:
 def _few_ticks(
     words: HeatmapWords, names: Sequence[str]
 ) -> tuple[list[float], list[str]]:
-    """Return ticks for a narrow window: groups, or words at equal steps."""
+    """Return ticks for a small window: groups, or words at equal steps."""
     if words.groups and (words.group >= 0).all():
         return (
             [(first + end - 1) / 2 for first, end, _ in words.blocks],
@@ -253,5 +271,5 @@ def _few_ticks(
                 for first, _, group in words.blocks
             ],
         )
-    step = -(-len(names) // _NARROW_TICKS)
+    step = -(-len(names) // _SMALL_TICKS)
     return [float(i) for i in range(0, len(names), step)], list(names[::step])

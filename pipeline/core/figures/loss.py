@@ -48,7 +48,7 @@ def loss_html(loss: Doubles, heldout: Doubles) -> bytes:
         {
             "xaxis": {
                 **axis,
-                "title": {"text": "epoch", "font": {"size": 13}},
+                "title": {"text": "epoch", "font": {"size": 13}, "standoff": 6},
                 "range": [0.5, max(len(loss), 1) + 0.5],
                 "hoverformat": ",d",
                 "unifiedhovertitle": {"text": "<b>epoch %{x}</b>"},
@@ -60,7 +60,7 @@ def loss_html(loss: Doubles, heldout: Doubles) -> bytes:
             "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
             "margin": {"l": 70, "r": 30, "t": 48, "b": 60},
         },
-        narrow={"margin.l": 56, "margin.r": 12},
+        small={"margin.l": 56, "margin.r": 12, "margin.t": 40, "margin.b": 52},
     )
 
 

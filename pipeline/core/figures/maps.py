@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.figures.canvas import drawable, head, picture, place
-from pipeline.core.figures.page import Labels, page
+from pipeline.core.figures.page import Entry, Labels, page
 from pipeline.core.figures.style import (
     GRID,
     INK,
     MATPLOTLIB_SHAPES,
     MUTED,
     QUIET,
+    Mark,
     counted,
     escaped,
     mark,
@@ -81,6 +82,7 @@ def map_html(
     deep = layout.shape[1] == 3
     hover = _hover(words)
     traces: list[dict[str, Any]] = []
+    legend: list[Entry] = []
     labels: list[Labels] = []
     for group, members in _by_group(words):
         quiet = group == NO_GROUP
@@ -97,6 +99,8 @@ def map_html(
                 "marker": _marker(group, deep=deep),
             }
         )
+        name = f"{shown(_name(words, group))} ({len(members):,})"
+        legend.append(Entry(name, Mark(QUIET, "circle") if quiet else mark(group)))
         labels.append(
             Labels(
                 trace=len(labels),
@@ -109,8 +113,9 @@ def map_html(
         title,
         notes,
         traces,
-        {**(_scene() if deep else _plane()), "legend": _legend()},
-        narrow=_NARROW | (_NARROW_SCENE if deep else {}),
+        {**(_scene() if deep else _plane()), "showlegend": False},
+        small={"margin.t": 30},
+        legend=legend,
         labels=labels,
         navigable=True,
     )
@@ -329,27 +334,8 @@ def _scene() -> dict[str, Any]:
             "zaxis": axis,
             "aspectmode": "data",
             "dragmode": "orbit",
+            # Only the direction counts: the page chooses how near to come.
             "camera": {"eye": {"x": 1.05, "y": 1.05, "z": 0.7}},
         },
         "margin": {"l": 0, "r": 0, "t": 40, "b": 0},
     }
-
-
-def _legend() -> dict[str, Any]:
-    return {
-        "orientation": "v",
-        "x": 1.01,
-        "xanchor": "left",
-        "y": 1,
-        "yanchor": "top",
-        "itemsizing": "constant",
-        "bgcolor": "rgba(255, 255, 255, 0.8)",
-    }
-
-
-_NARROW = {
-    "legend.orientation": "h",
-    "legend.x": 0,
-    "legend.y": -0.01,
-}
-_NARROW_SCENE = {"scene.camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1}}}

@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.core.figures.style import GRID, INK, MUTED, QUIET
+from pipeline.core.figures.script import FONT, SCRIPT, SMALL
+from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, QUIET, Mark
 
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+# A legend's markers, in a square from -6 to 6.
+_OUTLINES = {
+    "circle": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
+    "diamond": "M0-6 6 0 0 6-6 0z",
+    "square": "M-5-5h10v10h-10z",
+    "cross": "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
+}
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,28 @@ class Labels:
     from_zoom: float
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A legend's line about a trace; to click it hides or shows the trace.
+
+    Attributes:
+        name: As it is to be read: no markup.
+        mark: How the trace's points are drawn.
+    """
+
+    name: str
+    mark: Mark
+
+
 def page(
     title: str,
     notes: Sequence[str],
     traces: Sequence[Mapping[str, Any]],
     layout: Mapping[str, Any],
     *,
-    narrow: Mapping[str, Any],
+    small: Mapping[str, Any],
+    portrait: Mapping[str, Any] | None = None,
+    legend: Sequence[Entry] = (),
     labels: Sequence[Labels] = (),
     navigable: bool = False,
 ) -> bytes:
@@ -45,8 +67,11 @@ def page(
         notes: Lines below it.
         traces: Plotly traces.
         layout: Plotly layout.
-        narrow: What differs in windows below 700 px, as `relayout` takes it:
+        small: What differs in windows below 700 × 640 px, as `relayout` takes it:
             dotted key -> value, for keys that `layout` gives a value to.
+        portrait: What differs besides in small windows higher than wide.
+        legend: One entry for each trace, or none. It stands beside the figure, in
+            windows higher than wide below it, and takes no room from it.
         labels: Words to write beside points, in 2D and 3D maps.
         navigable: Zoom with the wheel, and show the buttons that go back.
     """
@@ -69,7 +94,8 @@ def page(
     figure = Figure(list(traces), {**base, **layout})
     spec = {
         "figure": json.loads(figure.to_json(engine="json")),
-        "narrow": dict(narrow),
+        "small": dict(small),
+        "portrait": dict(portrait or {}),
         "labels": [vars(each) for each in labels],
         "config": {
             "responsive": True,
@@ -80,7 +106,11 @@ def page(
             "showSendToCloud": False,
             "plotlyServerURL": "",
             # The image it saves would lack heading and labels.
-            "modeBarButtonsToRemove": ["toImage", "select2d", "lasso2d"],
+            # The page has a way of its own to the first view of a 3D map.
+            "modeBarButtonsToRemove": [
+                *("toImage", "select2d", "lasso2d"),
+                *("resetCameraDefault3d", "resetCameraLastSave3d"),
+            ],
         },
     }
     # No text can close the element it stands in: `<` becomes an escape, and all
@@ -89,12 +119,37 @@ def page(
     text = text.replace("<", "\\u003c")
     return _PAGE.format(
         title=html.escape(title),
-        notes="".join(f"<p>{html.escape(note)}</p>" for note in notes),
+        notes=_notes(notes),
+        legend=_legend(legend),
         style=_STYLE,
         library=get_plotlyjs(),
         spec=text,
-        script=_SCRIPT,
+        script=SCRIPT,
     ).encode()
+
+
+def _notes(notes: Sequence[str]) -> str:
+    if not notes:
+        return ""
+    lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+    return f"<details open><summary>Notes</summary><div>{lines}</div></details>"
+
+
+def _legend(entries: Sequence[Entry]) -> str:
+    if not entries:
+        return ""
+    buttons = "".join(
+        '<button type="button" aria-pressed="true"><svg viewBox="-7 -7 14 14" '
+        f'aria-hidden="true"><path d="{_OUTLINES[entry.mark.shape]}" '
+        f'fill="{entry.mark.color}"/></svg><span>{html.escape(entry.name)}</span>'
+        "</button>"
+        for entry in entries
+    )
+    return (
+        '<div id="legend" role="group" aria-label="Words shown" title="Click to hide '
+        'or show; double-click or Shift and click to show only this">'
+        f"{buttons}</div>"
+    )
 
 
 # The policy lets nothing be fetched: the page could not phone home if it tried.
@@ -112,8 +167,8 @@ img-src data: blob:">
 </head>
 <body>
 <header><h1>{title}</h1>{notes}</header>
-<main><div id="figure" role="img" aria-label="{title}"></div>\
-<canvas id="labels" aria-hidden="true"></canvas></main>
+<main><div id="view"><div id="figure" role="img" aria-label="{title}"></div>\
+<canvas id="labels" aria-hidden="true"></canvas></div>{legend}</main>
 <noscript>This picture is drawn with JavaScript, which is turned off.</noscript>
 <script>{library}</script>
 <script type="application/json" id="spec">{spec}</script>
@@ -126,153 +181,44 @@ _STYLE = f"""
 html, body {{ height: 100%; margin: 0; background: white; }}
 body {{ display: flex; flex-direction: column; height: 100dvh; color: {INK};
   font-family: {FONT}; }}
-header {{ padding: 14px 20px 6px; border-bottom: 1px solid {GRID}; }}
+header {{ position: relative; z-index: 1; padding: 14px 20px 6px;
+  border-bottom: 1px solid {GRID}; background: white; }}
 h1 {{ margin: 0 0 4px; font-size: 20px; font-weight: 600; line-height: 1.25; }}
 header p {{ margin: 0 0 4px; font-size: 13px; line-height: 1.4; color: {MUTED}; }}
-main {{ position: relative; flex: 1; min-height: 0; }}
+summary {{ display: none; cursor: pointer; font-size: 12px; line-height: 24px;
+  color: {MUTED}; }}
+main {{ position: relative; z-index: 0; flex: 1; min-height: 0; display: flex; }}
+#view {{ position: relative; flex: 1; min-width: 0; min-height: 0; overflow: hidden; }}
 #figure, #labels {{ position: absolute; inset: 0; width: 100%; height: 100%; }}
 #labels {{ pointer-events: none; }}
-@media (max-width: 699px) {{
-  header {{ padding: 10px 12px 4px; }}
-  h1 {{ font-size: 17px; }}
+#legend {{ flex: none; box-sizing: border-box; max-width: 220px; overflow-y: auto;
+  padding: 40px 16px 8px 4px; }}
+#legend button {{ display: flex; align-items: center; width: 100%; min-height: 24px;
+  padding: 0 4px; border: 0; border-radius: 3px; background: none; color: {INK};
+  font: 13px {FONT}; text-align: left; cursor: pointer; }}
+#legend button:hover {{ background: {GRID}; }}
+#legend button[aria-pressed=false] {{ color: {MUTED}; text-decoration: line-through; }}
+#legend [aria-pressed=false] svg {{ opacity: 0.3; }}
+#legend svg {{ flex: none; width: 14px; height: 14px; margin-right: 8px; }}
+#legend span {{ overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+:focus-visible {{ outline: 2px solid {PALETTE[0]}; outline-offset: -2px; }}
+@media {SMALL} {{
+  header {{ display: flex; align-items: baseline; justify-content: space-between;
+    padding: 6px 12px 4px; }}
+  h1 {{ margin: 0; font-size: 16px; }}
+  summary {{ display: list-item; margin-left: 12px; white-space: nowrap; }}
+  details > div {{ position: absolute; top: 100%; left: 0; right: 0;
+    padding: 8px 12px 4px; border-bottom: 1px solid {GRID}; background: white;
+    box-shadow: 0 4px 8px rgba(0, 0, 0, 0.12); }}
   header p {{ font-size: 12px; }}
+  #legend {{ padding: 8px 8px 8px 0; }}
+  #legend button {{ font-size: 12px; }}
+  #legend svg {{ margin-right: 6px; }}
+}}
+@media (orientation: portrait) {{
+  main {{ flex-direction: column; }}
+  #legend {{ display: grid;
+    grid-template-columns: repeat(auto-fill, minmax(150px, 1fr));
+    max-width: none; max-height: 30%; padding: 4px 8px 8px; }}
 }}
 """
-
-# Labels are written on a canvas above the points, most important first, each where
-# it covers neither a label nor a marked point; anew whenever the view moves.
-_SCRIPT = (
-    """
-"use strict";
-(() => {
-const spec = JSON.parse(document.getElementById("spec").textContent);
-const figure = document.getElementById("figure");
-const canvas = document.getElementById("labels");
-const pen = canvas.getContext("2d");
-const wide = {};
-for (const key of Object.keys(spec.narrow)) {
-  wide[key] = key.split(".").reduce(
-    (part, name) => part === undefined ? part : part[name], spec.figure.layout);
-}
-let isNarrow = false;
-const adapt = () => {
-  const now = window.innerWidth < 700;
-  if (now === isNarrow) return;
-  isNarrow = now;
-  const traces = spec.figure.data;
-  const marked = Object.keys(traces).map(Number).filter(i => traces[i].marker);
-  const sizes = marked.map(i => traces[i].marker.size * (now ? 0.75 : 1));
-  const restyled = marked.length ? {"marker.size": sizes} : {};
-  Plotly.update(figure, restyled, now ? spec.narrow : wide, marked);
-};
-
-// Where a point of a trace is on the screen, in pixels of the figure.
-const flat = () => {
-  const {xaxis: x, yaxis: y} = figure._fullLayout;
-  return {
-    left: x._offset, top: y._offset,
-    right: x._offset + x._length, bottom: y._offset + y._length,
-    view: [x.range, y.range].join(),
-    extent: x.range[1] - x.range[0],
-    place: (trace, i) => [x._offset + x.d2p(trace.x[i]),
-      y._offset + y.d2p(trace.y[i]), 0],
-  };
-};
-const deep = () => {
-  const scene = figure._fullLayout.scene._scene;
-  const {projection, view, model} = scene.glplot.cameraParams;
-  const box = scene.container.getBoundingClientRect();
-  const own = figure.getBoundingClientRect();
-  const left = box.left - own.left, top = box.top - own.top;
-  const times = (m, v) => [0, 1, 2, 3].map(row =>
-    m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]);
-  const scale = scene.dataScale;
-  const {eye, center} = scene.getCamera();
-  return {
-    left, top, right: left + box.width, bottom: top + box.height,
-    view: [...view, ...model, ...projection, box.width, box.height].join(),
-    extent: Math.hypot(eye.x - center.x, eye.y - center.y, eye.z - center.z),
-    place: (trace, i) => {
-      const v = times(projection, times(view, times(model,
-        [trace.x[i] * scale[0], trace.y[i] * scale[1], trace.z[i] * scale[2], 1])));
-      return [left + box.width * (0.5 + 0.5 * v[0] / v[3]),
-        top + box.height * (0.5 - 0.5 * v[1] / v[3]), v[3]];
-    },
-  };
-};
-const look = () => figure._fullLayout.scene ? deep() : flat();
-
-let first = null;
-const write = now => {
-  const ratio = window.devicePixelRatio || 1;
-  const width = figure.clientWidth, height = figure.clientHeight;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.textBaseline = "middle";
-  pen.lineJoin = "round";
-  const zoom = first / now.extent;
-  const items = [], taken = [];
-  for (const set of spec.labels) {
-    const trace = figure._fullData[set.trace];
-    if (trace.visible !== true) continue;
-    const quiet = set.from_zoom > 1;
-    if (zoom < set.from_zoom) continue;
-    for (let i = 0; i < set.texts.length; i++) {
-      const [x, y, depth] = now.place(trace, i);
-      if (!(x > now.left && x < now.right && y > now.top && y < now.bottom)) continue;
-      if (!quiet) taken.push([x - 4, y - 4, x + 4, y + 4]);
-      items.push({x, y, quiet, text: set.texts[i], priority: set.priority[i], depth});
-    }
-  }
-  items.sort((a, b) => a.quiet - b.quiet || a.priority - b.priority);
-  const size = isNarrow ? 11 : 12;
-  let written = 0;
-  for (const item of items) {
-    if (written >= 400) break;
-    pen.font = (item.quiet ? "" : "500 ") + size + "px FAMILY";
-    const w = pen.measureText(item.text).width + 2, h = size + 2;
-    const spots = [[item.x + 6, item.y - h / 2], [item.x - 6 - w, item.y - h / 2],
-      [item.x - w / 2, item.y - 6 - h], [item.x - w / 2, item.y + 6]];
-    for (const [x, y] of spots) {
-      if (x < now.left || x + w > now.right || y < now.top || y + h > now.bottom)
-        continue;
-      if (taken.some(t => x < t[2] && x + w > t[0] && y < t[3] && y + h > t[1]))
-        continue;
-      taken.push([x, y, x + w, y + h]);
-      pen.lineWidth = 3;
-      pen.strokeStyle = "rgba(255, 255, 255, 0.85)";
-      pen.strokeText(item.text, x + 1, y + h / 2);
-      pen.fillStyle = item.quiet ? "MUTED" : "INK";
-      pen.fillText(item.text, x + 1, y + h / 2);
-      written += 1;
-      break;
-    }
-  }
-};
-
-Plotly.newPlot(figure, spec.figure.data, spec.figure.layout, spec.config).then(() => {
-  adapt();
-  window.addEventListener("resize", adapt);
-  if (!spec.labels.length) return;
-  // Above the points and below what hovers.
-  figure.querySelector(".hoverlayer").closest("svg").before(canvas);
-  let last = "";
-  const watch = () => {
-    const now = look();
-    if (first === null) first = now.extent;
-    const seen = now.view + figure._fullData.map(trace => trace.visible).join()
-      + [figure.clientWidth, figure.clientHeight, window.devicePixelRatio].join();
-    if (seen !== last) {
-      last = seen;
-      write(now);
-    }
-    requestAnimationFrame(watch);
-  };
-  watch();
-});
-})();
-""".replace("FAMILY", FONT.replace('"', "'"))
-    .replace("MUTED", MUTED)
-    .replace("INK", INK)
-)
