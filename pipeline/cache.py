@@ -130,15 +130,15 @@ class Cache:
             return None
         return record
 
-    def latest(self, stage: str) -> Record | None:
-        """Return the newest readable record of a stage, whatever its key."""
+    def records(self, stage: str) -> list[Record]:
+        """Return the readable records of a stage, the newest first."""
         records = []
         for path in sorted((self.root / "records" / stage).glob("*.json")):
             try:
                 records.append(_read_record(path))
             except CacheError as error:
                 log.warning("%s; it is passed over", error)
-        return max(records, key=lambda r: r.written, default=None)
+        return sorted(records, key=lambda r: r.written, reverse=True)
 
     def load(self, digest: str, kind: type[A]) -> A:
         """Read an artifact; arrays and tables come memory-mapped.
@@ -157,13 +157,13 @@ class Cache:
     ) -> Record:
         """Write the outputs of a stage, then the record that speaks of them."""
         digests = {name: self._put(artifact) for name, artifact in outputs.items()}
-        newest = self.latest(ingredients.stage)
+        known = self.records(ingredients.stage)
         record = Record(
             ingredients=ingredients,
             outputs=digests,
             metrics=metrics,
             seconds=seconds,
-            written=newest.written + 1 if newest else 1,
+            written=known[0].written + 1 if known else 1,
         )
         path = self._record_path(ingredients.stage, ingredients.key)
         write_atomically(path, json.dumps(asdict(record), indent=1).encode())
@@ -181,18 +181,9 @@ class Cache:
 
         The operating system frees the lock of a process that dies.
         """
-        path = self.root / "locks" / f"{stage}-{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("%s is being computed by another process: waiting", stage)
-            lock.acquire()
-        try:
+        waiting = f"{stage} is being computed by another process: waiting"
+        with self._held(f"{stage}-{key}", waiting):
             yield
-        finally:
-            lock.release()
 
     def object_folder(self, digest: str) -> Path:
         """Return where an object lies or would lie."""
@@ -206,21 +197,44 @@ class Cache:
             manifest = file_digests(fresh)
             digest = json_digest(manifest)
             (fresh / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-            target = self.object_folder(digest)
-            if target.exists():
-                try:
-                    self._check(digest)
-                except CacheError:
-                    shutil.rmtree(target)
-                else:
-                    return digest
             _sync_tree(fresh)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fresh.rename(target)
-            sync(target.parent)
+            # Two keys may give the same object, in two processes at once.
+            with self._held(f"object-{digest}"):
+                self._place(fresh, digest)
             return digest
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    def _place(self, fresh: Path, digest: str) -> None:
+        """Rename an object into place, unless a sound one is there."""
+        target = self.object_folder(digest)
+        if target.exists():
+            try:
+                self._check(digest)
+            except CacheError:
+                shutil.rmtree(target)
+            else:
+                return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.rename(target)
+        sync(target.parent)
+
+    @contextmanager
+    def _held(self, name: str, busy: str = "") -> Iterator[None]:
+        """Hold a lock; log `busy` if another process has it."""
+        path = self.root / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if busy:
+                log.info(busy)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _check(self, digest: str) -> None:
         folder = self.object_folder(digest)

@@ -69,7 +69,8 @@ def cli() -> None:
 _home = click.option(
     "--home",
     type=click.Path(path_type=Path),
-    default=lambda: Path(os.environ.get("W2V_HOME", "runs")),
+    default=lambda: os.environ.get("W2V_HOME", "runs"),
+    callback=lambda _context, _option, home: home.expanduser().absolute(),
     help="Folder that holds the runs (W2V_HOME, or ./runs).",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -186,7 +187,7 @@ def ui(port: int, home: Path) -> None:
     from pipeline.tracking.ui import serve_ui, ui_address
 
     click.echo(f"the runs in {home}: {ui_address(port)}  (Ctrl-C ends)")
-    serve_ui(home.absolute(), port)
+    serve_ui(home, port)
 
 
 def config_folder() -> Path:
@@ -215,7 +216,13 @@ def _compose(overrides: Sequence[str]) -> "DictConfig":
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return compose("config", list(overrides))
+        try:
+            return compose("config", list(overrides))
+        except ValueError as error:  # train=3: a group where its option is due
+            raise ConfigError(
+                f"{error}: a group takes the name of one of its options, such as "
+                "train=default"
+            ) from error
 
 
 def _print_record(record: "RunRecord") -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import MinLen
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.cache import CacheConfig
 from pipeline.errors import ConfigError
+from pipeline.fields import NaturalInt
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
 from pipeline.stages.train import TrainConfig
@@ -30,7 +31,7 @@ from pipeline.tracking.tracker import TrackingConfig
 class Config:
     """A whole run's configuration, one field per group of `conf/`."""
 
-    seed: Annotated[int, Ge(0), Le(2**63 - 1)]
+    seed: NaturalInt
     home: Annotated[str, MinLen(1)]
     targets: tuple[str, ...]
     cache: CacheConfig
@@ -120,6 +121,9 @@ def _explain(detail: ErrorDetails, values: Mapping[str, Any]) -> str:
     if kind == "unexpected_keyword_argument":
         legal = ", ".join(sorted(str(k) for k in parent if k != path[-1]))
         return f"{key}: no such key; there are {legal}"
+    if kind == "missing" and isinstance(parent, list):
+        where = ".".join(map(str, path[:-1]))
+        return f"{where}: expected more items, found {_shown(parent)}"
     if kind == "missing":
         return f"{key}: a value must be given, such as {key}=..."
     if kind == "value_error":
@@ -160,8 +164,10 @@ def _locate(
     return path, parent
 
 
-def _item(values: Any, key: int | str) -> Any:
-    return values.get(key) if isinstance(values, Mapping) else values[key]
+def _item(values: Any, key: Any) -> Any:
+    if isinstance(values, Mapping):
+        return values.get(key)
+    return values[key] if key < len(values) else None
 
 
 _VARIANT_KEYS = ("reader", "backend")

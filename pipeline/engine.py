@@ -180,7 +180,7 @@ def run(
     digests: dict[str, str] = {}
     results: dict[str, StageResult] = {}
     for stage in stages:
-        with _storage_errors(stage.name):
+        with _resource_errors(stage.name):
             result = _run_stage(
                 stage, configs[stage.name], digests, cache, observer=observer, mode=mode
             )
@@ -291,6 +291,7 @@ class _Recorder(Report):
                 where = f" at step {step}" if step is not None else ""
                 raise DataError(f"{name} is {value}{where}: expected a finite number")
         with self._path.open("a", encoding="utf-8") as file:
+            file.write("\n")  # ends a line that a kill cut off
             for name, value in values.items():
                 self._values[name, step] = float(value)
                 file.write(json.dumps([name, float(value), step]) + "\n")
@@ -321,9 +322,16 @@ def _ingredients(
         code=source.definitions,
         config=_keyed(config),
         inputs={name: digests[name] for name in stage.takes if name in digests},
-        files={label: file_digest(path) for label, path in files.items()},
+        files={label: _digest_of_input(path) for label, path in files.items()},
         versions=source.versions,
     )
+
+
+def _digest_of_input(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _keyed(config: Any) -> dict[str, object]:
@@ -353,13 +361,16 @@ def _jsonable(value: Any) -> object:
 
 
 def _differences(wanted: Ingredients, cache: Cache) -> tuple[str, ...]:
-    """Say how a stage's ingredients differ from the newest result's."""
-    latest = cache.latest(wanted.stage)
-    if latest is None:
+    """Say how a stage's ingredients differ from those of the nearest result."""
+    records = cache.records(wanted.stage)
+    if not records:
         return ("never run",)
-    old = latest.ingredients
-    if old.key == wanted.key:
+    if any(record.ingredients.key == wanted.key for record in records):
         return ("its cache object is damaged",)
+    return min((_changed(r.ingredients, wanted) for r in records), key=len)
+
+
+def _changed(old: Ingredients, wanted: Ingredients) -> tuple[str, ...]:
     return (
         *_changes(old.code, wanted.code, "{name} {what}"),
         *_changes(old.config, wanted.config, f"{wanted.stage}.{{name}}: {{pair}}"),
@@ -389,10 +400,15 @@ _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 @contextmanager
-def _storage_errors(stage: str) -> Iterator[None]:
-    """Say in our own words when the disk is full or cannot be written."""
+def _resource_errors(stage: str) -> Iterator[None]:
+    """Say in our own words when memory or the disk is full, or not to be written."""
     try:
         yield
+    except MemoryError as error:
+        raise StorageError(
+            f"{stage}: not enough memory: {error}. Make its sizes smaller, such as "
+            "train.dim or vocab.max_size; finished stages are kept"
+        ) from error
     except OSError as error:
         if error.errno not in _STORAGE_ERRNOS:
             raise

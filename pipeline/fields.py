@@ -11,8 +11,10 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from annotated_types import Ge, Gt, Le, Lt
 
-PositiveInt = Annotated[int, Ge(1)]
-NaturalInt = Annotated[int, Ge(0)]
+LARGEST = 2**31 - 1  # what the narrowest of the libraries' integers holds
+
+PositiveInt = Annotated[int, Ge(1), Le(LARGEST)]
+NaturalInt = Annotated[int, Ge(0), Le(LARGEST)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]

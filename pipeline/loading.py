@@ -25,7 +25,7 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
         TrackingError: if there is no such run or it kept no vectors.
     """
     path = Path(run_or_path)
-    if path.is_file():
+    if path.is_file() or path.suffix or len(path.parts) > 1:  # no run's id has either
         return load_vectors(path)
     folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
     record = load_record(folder, str(run_or_path))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +18,12 @@ from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
 from pipeline.config import Config, to_yaml
 from pipeline.core.checkpoint import save_checkpoint
+from pipeline.core.files import make_folder
+from pipeline.core.interrupts import held_interrupts
 from pipeline.core.types import Metrics
 from pipeline.dag import STAGES
 from pipeline.engine import StageResult
-from pipeline.errors import W2VError
+from pipeline.errors import StorageError, W2VError
 from pipeline.records import (
     GitRecord,
     RunRecord,
@@ -65,29 +68,37 @@ def run_pipeline(
     engine.check(STAGES)
     stages = engine.select(STAGES, config.targets)
     home = config.home_folder
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
+    # Where matplotlib keeps its list of fonts; by default that is outside home.
+    if not os.environ.get("MPLCONFIGDIR"):
+        os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
     git = provenance.git_state()
-    tags = {"config": json_digest(values)[:12]}
-    if git:
-        tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
-    tracker = open_tracker(config.tracking, home, run_name=_run_name(config), tags=tags)
-    record = _first_record(tracker, config, values, overrides, git)
-    watcher = _Watcher(tracker, config, record)
-    with _log_file(home / "logs" / f"{tracker.run_id}.log"), logging_redirect_tqdm():
-        try:
+    environment = provenance.environment()
+    watcher = None
+    status: Status = "KILLED"
+    message = "interrupted"
+    try:
+        # A run that is begun in the store is a run that will be ended there.
+        with held_interrupts():
+            tracker = _open_tracker(config, values, git)
+            record = _first_record(
+                tracker, config, values, overrides, git=git, environment=environment
+            )
+            watcher = _Watcher(tracker, config, record)
+        logs = home / "logs" / f"{tracker.run_id}.log"
+        with _log_file(logs), logging_redirect_tqdm():
             watcher.begin_run(values, git)
             cache = Cache(home / "cache")
             engine.run(stages, config.stages, cache, watcher, mode=config.cache.mode)
-        except KeyboardInterrupt:
-            watcher.end("KILLED", "interrupted")
-            raise
-        except BaseException as error:
-            watcher.end("FAILED", _message(error))
-            raise
-        else:
-            watcher.end("FINISHED", "")
-        finally:
-            on_end(watcher.record)
+        status, message = "FINISHED", ""
+    except Exception as error:
+        status, message = "FAILED", _message(error)
+        raise
+    finally:
+        if watcher:
+            with held_interrupts():
+                watcher.end(status, message)
+                on_end(watcher.record)
     return watcher.record
 
 
@@ -163,13 +174,17 @@ class _Watcher:
     def end(self, status: Status, message: str) -> None:
         """Close the run in the tracking store and in its record."""
         self._close_bar()
+        self.record = replace(self.record, status=status, message=message, ended=now())
         try:
-            self._tracker.end(status, message)
-        finally:
-            self.record = replace(
-                self.record, status=status, message=message, ended=now()
-            )
-            self._save()
+            try:
+                self._tracker.end(status, message)
+            finally:
+                self._save()
+        except W2VError as error:
+            if status == "FINISHED":
+                raise
+            # What ended the run is the error to tell, and it is on its way.
+            log.error("%s", error)  # noqa: TRY400 - a trace would bury it
 
     def _publish_checkpoint(self) -> None:
         """Log the checkpoint that training ended with, to go on or start from."""
@@ -230,12 +245,25 @@ class _StageReport(Report):
             self._bar = None
 
 
+def _open_tracker(
+    config: Config, values: Mapping[str, Any], git: provenance.Git | None
+) -> Tracker:
+    tags = {"config": json_digest(values)[:12]}
+    if git:
+        tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
+    return open_tracker(
+        config.tracking, config.home_folder, run_name=_run_name(config), tags=tags
+    )
+
+
 def _first_record(
     tracker: Tracker,
     config: Config,
     values: Mapping[str, Any],
     overrides: Sequence[str],
+    *,
     git: provenance.Git | None,
+    environment: provenance.Environment,
 ) -> RunRecord:
     return RunRecord(
         run_id=tracker.run_id,
@@ -253,7 +281,7 @@ def _first_record(
         artifacts=(),
         tracking=TrackingRecord(config.tracking.backend, tracker.uri),
         git=GitRecord(git.commit if git else None, bool(git and git.dirty)),
-        environment=provenance.environment(),
+        environment=environment,
         process=this_process(),
     )
 
@@ -275,8 +303,12 @@ def _message(error: BaseException) -> str:
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
     """Keep what is logged during a run in a file of its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    make_folder(path.parent)
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror}. Set home to another"
+        raise StorageError(f"{message} folder") from error
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )

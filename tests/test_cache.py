@@ -118,12 +118,35 @@ def test_a_truncated_record_counts_as_missing(tmp_path_factory, cut):
     assert cache.find("toy", ingredients().key) is None
 
 
-def test_the_latest_record_is_the_last_one_written(cache):
-    put(cache)
-    newest = put(cache, config={"dim": 9})
+def test_records_come_newest_first(cache):
+    first = put(cache)
+    second = put(cache, config={"dim": 9})
 
-    assert cache.latest("toy") == newest
-    assert cache.latest("other") is None
+    assert cache.records("toy") == [second, first]
+    assert cache.records("other") == []
+
+
+def _put(root: Path, keys: range, start) -> None:
+    start.wait(60)
+    for key in keys:
+        put(Cache(root), versions={"numpy": str(key)})
+
+
+def test_equal_objects_of_different_keys_are_stored_at_once(tmp_path):
+    spawn = multiprocessing.get_context("spawn")
+    start = spawn.Barrier(3)
+    processes = [
+        spawn.Process(target=_put, args=(tmp_path, range(i * 20, i * 20 + 20), start))
+        for i in range(3)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(Cache(tmp_path).records("toy")) == 60
+    assert len(list((tmp_path / "objects").iterdir())) == 1
 
 
 def test_a_store_that_is_killed_leaves_no_half_object(cache, monkeypatch):

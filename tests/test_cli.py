@@ -153,6 +153,7 @@ def test_multirun_makes_a_run_of_each_value(first, home):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["train=3"], "a group takes the name of one of its options"),
         (["train.dmi=3"], "train.dmi: no such key; did you mean train.dim"),
         (["train.dim=-3"], "train.dim: expected greater than or equal to 1"),
         (["ingest=nope"], "Could not find 'ingest/nope'"),
@@ -228,11 +229,82 @@ def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
     assert list(tmp_path.glob("cache/workspaces/train-*/checkpoint-*.npz"))
 
 
-def test_nothing_is_written_outside_home(first, home, tmp_path):
-    done = w2v("run", *SMOKE, home=home, cwd=tmp_path)
+def test_nothing_is_written_outside_home(tmp_path):
+    for folder in ("user", "cwd", "tmp", "home"):
+        (tmp_path / folder).mkdir()
+    environment = {"HOME": str(tmp_path / "user"), "TMPDIR": str(tmp_path / "tmp")}
+    done = w2v(
+        *("run", *SMOKE),
+        home=tmp_path / "home",
+        cwd=tmp_path / "cwd",
+        env=environment | {"XDG_CACHE_HOME": "", "MPLCONFIGDIR": ""},
+    )
 
-    assert done.returncode == 0
-    assert list(tmp_path.iterdir()) == []
+    assert done.returncode == 0, done.stderr
+    for folder in ("user", "cwd", "tmp"):
+        assert list((tmp_path / folder).rglob("*")) == []
+
+
+@pytest.mark.parametrize("kind", ["a file", "below a file"])
+@pytest.mark.parametrize("command", ["run", "show"])
+def test_a_home_that_cannot_be_is_named(tmp_path, kind, command):
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / ("" if kind == "a file" else "deep")
+    arguments = ("experiment=smoke", "tracking=off") if command == "run" else ("last",)
+    done = w2v(command, *arguments, home=home)
+
+    assert done.returncode == 1
+    assert str(tmp_path / "file") in last_line(done.stderr)
+    assert "defect" not in done.stderr
+
+
+def test_home_may_begin_with_a_tilde(first, home):
+    user = {"HOME": str(home.parent)}
+
+    done = w2v("show", first, home=Path("~") / home.name, env=user)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("moment", ["environment", "open_tracker", "end"])
+def test_an_interrupt_at_the_edges_leaves_no_run_running(tmp_path, moment):
+    script = f"""
+import os, signal, sys
+from pipeline import provenance, run
+from pipeline.tracking import off_tracker
+
+def interrupting(function):
+    def wrapped(*arguments, **options):
+        result = function(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return result
+    return wrapped
+
+holder, name = {{
+    "environment": (provenance, "environment"),
+    "open_tracker": (run, "open_tracker"),
+    "end": (off_tracker.OffTracker, "end"),
+}}[{moment!r}]
+setattr(holder, name, interrupting(getattr(holder, name)))
+sys.argv = ["w2v", "run", "experiment=smoke", "tracking=off", "targets=[ingest]"]
+from pipeline.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"W2V_HOME": str(tmp_path)},
+    )
+
+    assert done.returncode == 130, done.stderr
+    statuses = [
+        json.loads(path.read_text())["status"]
+        for path in tmp_path.glob("runs/*/run.json")
+    ]
+    expected = {"environment": [], "open_tracker": ["KILLED"], "end": ["FINISHED"]}
+    assert statuses == expected[moment]
 
 
 def test_help_lists_the_subcommands_and_the_groups(tmp_path):

@@ -97,6 +97,8 @@ def test_every_key_says_what_it_is():
             "evaluate.neighbors_of=[a,1]",
             r"evaluate\.neighbors_of\.1: expected .*found 1",
         ),
+        ("evaluate.analogies=[[a,b]]", r"evaluate\.analogies\.0: expected more items"),
+        ("train.dim=99999999999999999999999", r"train\.dim: expected less than or"),
         ("train.seed=${nope}", r"nope"),
         ("ingest=text_files", r"ingest\.path: a value must be given"),
     ],

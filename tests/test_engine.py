@@ -302,6 +302,44 @@ def test_a_metric_that_is_not_finite_is_an_error(cache, value):
         go(cache, stages=(Stage(diverging, gives=("numbers",)),))
 
 
+def test_a_report_cut_off_by_a_kill_loses_its_last_line_only(cache):
+    calls = []
+
+    def cut(config: MakeConfig, *, workspace, report) -> Numbers:
+        calls.append(1)
+        report.metrics({"a": 1.0}, step=len(calls))
+        if len(calls) == 1:
+            path = workspace / "reported.jsonl"
+            path.write_text(path.read_text() + '["b", 2')
+            raise KeyboardInterrupt
+        return Numbers(())
+
+    cut.__name__ = "make"
+    stages = (Stage(cut, gives=("numbers",)),)
+    with pytest.raises(KeyboardInterrupt):
+        go(cache, stages=stages)
+    results, _ = go(cache, stages=stages)
+
+    assert results["make"].record.metrics == [("a", 1.0, 1), ("a", 1.0, 2)]
+
+
+def test_an_input_that_cannot_be_read_is_named(cache, tmp_path):
+    settings = configs(make=MakeConfig(count=4, threads=1, path=tmp_path))
+
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        go(cache, settings)
+
+
+def test_too_little_memory_is_named(cache):
+    def vast(config: MakeConfig, *, workspace, report) -> Numbers:
+        np.empty((1 << 20, 1 << 28))  # 2 PiB
+        return Numbers(())
+
+    vast.__name__ = "make"
+    with pytest.raises(StorageError, match="make: not enough memory: Unable to alloc"):
+        go(cache, stages=(Stage(vast, gives=("numbers",)),))
+
+
 def test_a_full_disk_is_named(cache):
     def full(config: MakeConfig, *, workspace, report) -> Numbers:
         raise OSError(errno.ENOSPC, "No space left on device", "/some/file")
@@ -353,6 +391,14 @@ def test_explain_names_the_key_that_changed(cache):
     assert answers["make"] == ("hit", ())
     assert answers["add"] == ("miss", ("add.plus: 0 -> 3",))
     assert answers["judge"] == ("waits", ("waits for total",))
+
+
+def test_explain_compares_with_the_nearest_result(cache, source):
+    go(cache)
+    go(cache, configs(make=MakeConfig(count=9, threads=1, path=None)))
+    source["code"]["toy.py: make"] = "2"
+
+    assert explained(cache)["make"] == ("miss", ("toy.py: make changed",))
 
 
 def test_explain_names_the_function_and_the_version_that_changed(cache, source):

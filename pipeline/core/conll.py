@@ -88,7 +88,9 @@ def read_conll(path: Path, columns: Sequence[Column]) -> Iterator[pa.RecordBatch
     if batch.tokens:
         yield batch.take()
     elif not found:
-        raise DataError(f"{path}: expected sentences, found none")
+        raise DataError(
+            f"{path}: expected sentences, found none. Is it the right file, and whole?"
+        )
 
 
 def _split(line: str) -> list[str]:

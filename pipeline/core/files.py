@@ -48,12 +48,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StorageError: if the disk is full or the folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    make_folder(path.parent)
     with replacing(path, shared=True) as file:
         file.write(content)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, if it is not there.
+
+    Raises:
+        StorageError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def sync(path: Path) -> None:

@@ -27,7 +27,7 @@ from pipeline.core.newswire.stream import generate
 from pipeline.core.text import read_text
 from pipeline.core.types import Corpus
 from pipeline.errors import DataError
-from pipeline.fields import NaturalInt, PositiveInt, Unkeyed
+from pipeline.fields import NaturalInt, PositiveInt, ReadsFiles, Unkeyed
 from pipeline.report import Report
 
 Text = Annotated[str, MinLen(1)]
@@ -252,7 +252,13 @@ def ingest(config: IngestConfig, *, workspace: Path, report: Report) -> Corpus:
             writers[split].add(batch)
             report.advance(batch.num_rows, split)
         if not writers:
-            raise DataError(f"{config.reader}: expected sentences, found none")
+            files = config.input_files() if isinstance(config, ReadsFiles) else {}
+            sources = [str(path) for path in files.values()]
+            raise DataError(
+                f"ingest ({config.reader}): expected sentences, found none in "
+                f"{', '.join(sources) or 'the source'}. Is it the right one, and not "
+                "empty?"
+            )
         tables = {split: writer.finish() for split, writer in writers.items()}
 
     metrics = {"corpus/sentences": 0.0, "corpus/tokens": 0.0}
@@ -341,7 +347,10 @@ def _read_text_files(config: TextFilesConfig) -> Batches:
             numbers = np.arange(number + 1, number + 1 + batch.num_rows)
             number += batch.num_rows
             every = config.heldout_every
-            held_out = numbers % every == 0 if every else np.zeros(len(numbers), bool)
+            # From the second one on, so that two sentences give both splits.
+            held_out = (
+                numbers % every == 2 % every if every else np.zeros(len(numbers), bool)
+            )
             yield "train", batch.filter(pa.array(~held_out))
             yield "valid", batch.filter(pa.array(held_out))
 

@@ -207,20 +207,27 @@ def test_every_nth_sentence_over_all_files_is_held_out(tmp_path):
 
     numbers = {s: [int(t[1]) for t in c["tokens"]] for s, c in corpus.items()}
     assert numbers == {
-        "train": [i for i in range(1, 21) if i % 5],
-        "valid": [5, 10, 15, 20],
+        "train": [i for i in range(1, 21) if i % 5 != 2],
+        "valid": [2, 7, 12, 17],
     }
 
 
-@pytest.mark.parametrize(("every", "splits"), [(0, ["train"]), (3, ["train"])])
-def test_without_held_out_sentences_there_is_one_split(tmp_path, every, splits):
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [
+        (0, {"train": [["one"], ["two"]]}),
+        (3, {"train": [["one"]], "valid": [["two"]]}),
+    ],
+)
+def test_two_sentences_give_both_splits_unless_none_is_held_out(
+    tmp_path, every, expected
+):
     folder = lay_out(tmp_path / "text", {"a.txt": "one\ntwo\n"})
     config = configure("text_files", path=str(folder / "a.txt"), heldout_every=every)
 
     corpus = run(config, tmp_path / "work")
 
-    assert list(corpus) == splits
-    assert corpus["train"] == {"tokens": [["one"], ["two"]]}
+    assert {split: columns["tokens"] for split, columns in corpus.items()} == expected
 
 
 TREE = {
@@ -285,7 +292,8 @@ def test_a_pattern_without_files_is_named(tmp_path, pattern, message):
 def test_blank_files_are_no_corpus(tmp_path):
     folder = lay_out(tmp_path / "text", {"a.txt": "\n \n", "b.txt": ""})
 
-    with pytest.raises(DataError, match="text_files: expected sentences, found none"):
+    message = r"text_files\): expected sentences, found none in .*a\.txt"
+    with pytest.raises(DataError, match=message):
         run(configure("text_files", path=str(folder / "*")), tmp_path / "work")
 
 
