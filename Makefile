@@ -10,10 +10,10 @@ run: $(VENV)/.installed      ## run the whole pipeline on the built-in corpus
 	$(BIN)/w2v run experiment=quickstart
 
 test: $(VENV)/.installed-dev ## run the quick tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: $(VENV)/.installed-dev ## run the slow tests
-	$(BIN)/python -m pytest --run-slow -m slow
+	$(BIN)/python -m pytest --run-slow -m slow --numprocesses auto --dist loadfile
 
 check: $(VENV)/.installed-dev ## check format, lint and types
 	$(BIN)/ruff format --check .
