@@ -35,8 +35,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def inlined(function: Function) -> Function:
-    """Compile a function into whatever jitted code calls it."""
-    return cast(Function, numba.njit(forceinline=True, **_OPTIONS)(function))
+    """Compile a function into whatever jitted code calls it, and nowhere else.
+
+    Without what would make it callable from Python and C, the kernel compiles in three
+    quarters of the time.
+    """
+    without = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {**_OPTIONS, **without, "forceinline": True}
+    return cast(Function, numba.njit(**options)(function))
 
 
 def compiled(

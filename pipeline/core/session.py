@@ -98,8 +98,8 @@ class Session:
             self._within_block = False
             self._note(block, progress)
             let_interrupt()
-        self._end_epoch()
         seconds = time.perf_counter() - started
+        self._end_epoch()
         if self._writer.due():
             self.checkpoint()
         epoch = self.state.epoch
