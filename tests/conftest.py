@@ -29,10 +29,12 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder for compiled code: each kernel is compiled once in a session."""
-    return tmp_path_factory.mktemp("numba")
+    """Folder for compiled code: each kernel is compiled once in all."""
+    folder = tmp_path_factory.mktemp("numba")
+    os.environ["W2V_KERNEL_CACHE"] = str(folder)
+    return folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,14 +20,13 @@ for P replicas and u the number of times a word occurs in a share, over `SETTLED
 # ruff: noqa: PLR0917 - jitted functions take no keyword-only arguments.
 
 import math
-import mmap
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -37,7 +36,8 @@ from pipeline.core.heldout_kernel import compile_heldout, lay_out
 from pipeline.core.jit import compiled
 from pipeline.core.kernel import compile_kernel
 from pipeline.core.randomness import generator
-from pipeline.core.sampling import LONGEST_SENTENCE, AliasTable, cut_sentences
+from pipeline.core.sampling import LONGEST_SENTENCE, AliasTable
+from pipeline.core.shares import Text
 from pipeline.core.simd import (
     LANES,
     add,
@@ -101,62 +101,6 @@ class Method:
         for name in ("epochs", "window", "shared_centers", "replicas", "block_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-
-
-class Text:
-    """Splits one after another, divided into shares at the borders of sentences.
-
-    A sentence longer than `LONGEST_SENTENCE` is cut. Nothing is held but the splits,
-    which may be memory-mapped.
-
-    Args:
-        splits: What is trained on, in this order.
-    """
-
-    def __init__(self, splits: Sequence[EncodedSplit]) -> None:
-        self._splits = tuple(splits)
-        self._starts = np.cumsum([0, *(len(split.ids) for split in splits)]).tolist()
-        self.tokens: int = self._starts[-1]
-
-    def read(self, begin: int, end: int) -> tuple[Ids, Counts, int]:
-        """Return the sentences that begin at tokens `begin` to `end` - 1.
-
-        Returns:
-            Their ids, int32[n]; their offsets, int64[S + 1], from 0 to n; and how many
-            tokens come before them.
-        """
-        ids, bounds = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
-        for split, start in zip(self._splits, self._starts, strict=False):
-            found = _sentences(split.offsets, begin - start, end - start)
-            if len(found) > 1:
-                ids.append(np.array(split.ids[found[0] : found[-1]], np.int32))
-                bounds.append(found[:-1] + start)
-                last = found[-1:] + start
-                _release(split.ids)
-        if len(bounds) == 1:
-            return ids[0], np.zeros(1, np.int64), begin
-        offsets = np.concatenate([*bounds, last])
-        return np.concatenate(ids), offsets - offsets[0], int(offsets[0])
-
-
-def _sentences(offsets: Counts, begin: int, end: int) -> Counts:
-    """Return the bounds of the sentences, cut where long, that begin in a range."""
-    # One before the first may be cut within the range.
-    first = max(0, int(np.searchsorted(offsets, begin)) - 1)
-    last = int(np.searchsorted(offsets, end))
-    bounds = cut_sentences(
-        np.array(offsets[first : last + 1], np.int64), LONGEST_SENTENCE
-    )
-    inside = np.flatnonzero((begin <= bounds[:-1]) & (bounds[:-1] < end))
-    return bounds[inside[0] : inside[-1] + 2] if len(inside) else bounds[:0]
-
-
-def _release(array: Any) -> None:
-    """Let go of the pages of a file that lies in memory; they can be read again."""
-    while array is not None and not isinstance(array, mmap.mmap):
-        array = getattr(array, "base", None)
-    if array is not None and hasattr(mmap, "MADV_DONTNEED"):
-        array.madvise(mmap.MADV_DONTNEED)
 
 
 def merge_rows(

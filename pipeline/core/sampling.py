@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.memory import release
 from pipeline.core.types import UNKNOWN, Counts, Doubles, EncodedSplit, Ids
 from pipeline.errors import DataError
 
@@ -282,4 +283,5 @@ def check_split(name: str, split: EncodedSplit, words: int) -> int:
                 "vocabulary."
             )
         known += int(np.count_nonzero(piece != UNKNOWN))
+        release(ids)
     return known

@@ -18,6 +18,7 @@ from pipeline.core.checkpoint import (
 )
 from pipeline.core.heldout import Heldout
 from pipeline.core.interrupts import held_interrupts
+from pipeline.core.memory import release
 from pipeline.core.minibatch import MinibatchMethod, MinibatchTrainer
 from pipeline.core.randomness import generator
 from pipeline.core.sampling import (
@@ -232,8 +233,11 @@ def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task
             )
         words += known if name in encoded.train_splits else 0
         digest.update(f"{name}:{len(split.ids)}:{len(split.offsets)}:".encode())
-        digest.update(np.ascontiguousarray(split.ids, "<i4").data)
-        digest.update(np.ascontiguousarray(split.offsets, "<i8").data)
+        for array, kind in ((split.ids, "<i4"), (split.offsets, "<i8")):
+            for first in range(0, len(array), 2**20):
+                piece = array[first : first + 2**20]
+                digest.update(np.ascontiguousarray(piece, kind).data)
+                release(array)
     noise = build_alias_table(noise_weights(vocab.counts, config.noise_power))
     return _Task(
         config=config,

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import jit, plain_kernel, replicas
+from pipeline.core import jit, plain_kernel, replicas, shares
 from pipeline.core.groups import make_noise
 from pipeline.core.heldout import Heldout
 from pipeline.core.kernel import compile_kernel
-from pipeline.core.replicas import Method, ReplicaTrainer, Text, available_cores
+from pipeline.core.replicas import Method, ReplicaTrainer, available_cores
 from pipeline.core.sampling import blocks, build_alias_table
 from pipeline.core.sgns import Objective, batch_loss
+from pipeline.core.shares import Text
 from pipeline.core.simd import aligned
 from pipeline.core.types import EncodedSplit
 from pipeline.errors import ShapeError
@@ -167,7 +168,7 @@ def test_one_replica_is_the_plain_twin_whatever_the_blocks(cache):
 )
 @settings(max_examples=200)
 def test_shares_hold_each_token_once_and_cut_only_long_sentences(
-    splits, shares, longest
+    splits, count, longest
 ):
     encoded, first = [], 0
     for lengths in splits:
@@ -176,9 +177,9 @@ def test_shares_hold_each_token_once_and_cut_only_long_sentences(
         encoded.append(EncodedSplit(ids, offsets))
         first += len(ids)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replicas, "LONGEST_SENTENCE", longest)
+        patch.setattr(shares, "LONGEST_SENTENCE", longest)
         whole = Text(encoded)
-        borders = [whole.tokens * n // shares for n in range(shares + 1)]
+        borders = [whole.tokens * n // count for n in range(count + 1)]
         parts = [whole.read(*ends) for ends in itertools.pairwise(borders)]
 
     assert whole.tokens == first
