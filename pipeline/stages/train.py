@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -158,7 +158,8 @@ def train(
     task = _prepare(config, encoded, vocab)
     state = _resume(task, workspace) or _begin(task)
     report.start(task.words * config.epochs, "words")
-    report.advance(state.words_done, f"{config.kernel} kernel: compiled or loaded")
+    compiling = ", compiling or loading the kernel" if config.kernel == "numba" else ""
+    report.advance(state.words_done, f"from epoch {state.epoch + 1}{compiling}")
     for epoch in range(1, state.epoch + 1):
         report.metrics(measured(state.history, epoch), step=epoch)
     if state.epoch == config.epochs:
@@ -171,6 +172,8 @@ def train(
         closing(_make_trainer(task, state)) as trainer,
         held_interrupts() as let_interrupt,
     ):
+        # What training began with is not needed any more, and may be large.
+        state = replace(state, center=trainer.center, context=trainer.context)
         session = Session(state, trainer, writer, report, config.heldout_split)
         try:
             result = session.train(config.epochs, let_interrupt)
