@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-slow check clean
+.PHONY: run test test-slow check bench clean
 
 run: $(VENV)/.installed      ## run the whole pipeline on the built-in corpus
 	$(BIN)/w2v run experiment=quickstart
@@ -20,6 +20,9 @@ check: $(VENV)/.installed-dev ## check format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+bench: $(VENV)/.installed-bench ## measure the kernel against gensim (BENCH=--full: all)
+	$(BIN)/python experiments/benchmark/benchmark.py $(BENCH)
+
 clean:                       ## remove the environment; runs/ is kept
 	rm -rf $(VENV)
 
@@ -34,4 +37,8 @@ $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) --constraint requirements.lock --editable '.[bench]'
 	@touch $@

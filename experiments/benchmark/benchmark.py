@@ -1,0 +1,439 @@
+"""Measure the compiled kernel against gensim and against the machine.
+
+Everything that is compared is timed in turn, round by round, in one process, so that
+a busy machine slows all of it; what is reported are medians over the rounds and of
+the ratios within a round. See README.md beside this file.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from gensim.models import Word2Vec
+from threadpoolctl import threadpool_limits
+
+from pipeline.core import plain_kernel
+from pipeline.core.groups import make_noise
+from pipeline.core.heldout import Heldout
+from pipeline.core.randomness import generator
+from pipeline.core.replicas import Method, ReplicaTrainer, _settings
+from pipeline.core.sampling import (
+    build_alias_table,
+    keep_probabilities,
+    noise_weights,
+)
+from pipeline.core.sgns import initial_vectors
+from pipeline.core.types import Embeddings, EncodedSplit, Vocab
+from pipeline.report import Report
+from pipeline.stages.evaluate import EvaluateConfig, evaluate
+from pipeline.stages.ingest import ConllFilesConfig, NewswireConfig, ingest
+from pipeline.stages.vocab import VocabConfig, vocab
+
+ROOT = Path(__file__).resolve().parents[2]
+METHOD = Method(
+    epochs=1,
+    window=5,
+    negatives=10,
+    shared_centers=2,
+    lr=0.025,
+    lr_min=2.5e-6,
+    score_clip=10.0,
+    gradient_clip=5.0,
+    log_epsilon=1e-10,
+    replicas=2,
+    block_tokens=35_000,
+    seed=1,
+)
+DIM = 200
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text to train on.
+
+    Attributes:
+        vocab: Its words.
+        split: Its tokens, all of them known.
+    """
+
+    vocab: Vocab
+    split: EncodedSplit
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it has."""
+        return len(self.split.ids)
+
+    def sentences(self) -> list[list[str]]:
+        """Return the text as gensim takes it."""
+        words = self.vocab.words
+        ids, bounds = self.split.ids.tolist(), self.split.offsets.tolist()
+        return [[words[i] for i in ids[a:b]] for a, b in pairwise(bounds)]
+
+    def head(self, tokens: int) -> "Text":
+        """Return the sentences that begin among the first tokens."""
+        last = int(np.searchsorted(self.split.offsets, tokens))
+        offsets = self.split.offsets[: last + 1]
+        return Text(self.vocab, EncodedSplit(self.split.ids[: offsets[-1]], offsets))
+
+
+def read_text(source: ConllFilesConfig | NewswireConfig, folder: Path) -> Text:
+    """Run the stages that come before training, and return the split `train`."""
+    corpus = ingest(source, workspace=folder, report=Report())
+    words, encoded = vocab(
+        VocabConfig(("train",), True, "keep", 0, None),
+        corpus,
+        workspace=folder,
+        report=Report(),
+    )
+    return Text(words, encoded.splits["train"])
+
+
+def newswire(tokens: int, folder: Path) -> Text:
+    """Return generated text of at least so many tokens."""
+    folder.mkdir()
+    source = NewswireConfig("newswire", tokens // 13 + 1000, 0, 0, 1)
+    return read_text(source, folder).head(tokens)
+
+
+def make_trainer(
+    text: Text,
+    method: Method,
+    threads: int,
+    cache: Path,
+    *,
+    dim: int = DIM,
+    init: Literal["xavier", "word2vec"] = "xavier",
+) -> ReplicaTrainer:
+    """Return a trainer set up as the stage `train` sets it up by default."""
+    counts = text.vocab.counts
+    noise = build_alias_table(noise_weights(counts, 0.75))
+    center, context = initial_vectors(
+        init, (len(counts), dim), generator(method.seed, "train", "init")
+    )
+    return ReplicaTrainer(
+        method,
+        [text.split],
+        center,
+        context,
+        counts=counts,
+        noise=noise,
+        keep=keep_probabilities(counts, 0),
+        heldout=Heldout([], method.window, method.negatives, 1024, noise, method.seed),
+        threads=threads,
+        cache=cache,
+    )
+
+
+def train_epoch(trainer: ReplicaTrainer, epoch: int = 0) -> None:
+    """Train on all blocks once."""
+    for block in range(trainer.blocks):
+        trainer.train_block(epoch, block)
+
+
+def make_gensim(text: Text, dim: int, seed: int, epochs: int) -> Callable[[], Any]:
+    """Return what trains a gensim model with one worker and gives its vectors."""
+    sentences = text.sentences()
+
+    def fresh() -> Word2Vec:
+        model = Word2Vec(
+            vector_size=dim,
+            window=METHOD.window,
+            min_count=1,
+            sg=1,
+            hs=0,
+            negative=METHOD.negatives,
+            sample=0,
+            alpha=METHOD.lr,
+            min_alpha=METHOD.lr_min,
+            workers=1,
+            seed=seed,
+            epochs=epochs,
+        )
+        model.build_vocab(sentences)
+        return model
+
+    model = fresh()
+
+    def train() -> Any:
+        model.train(sentences, total_examples=len(sentences), epochs=epochs)
+        return model.wv
+
+    return train
+
+
+def rounds(
+    contestants: Mapping[str, Callable[[], object]], count: int
+) -> dict[str, list[float]]:
+    """Return the seconds that each takes, in turn, `count` times."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(count):
+        for name, run in contestants.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def against(
+    seconds: Mapping[str, Sequence[float]], tokens: int, yardstick: str
+) -> dict[str, dict[str, float]]:
+    """Return words/s and the median ratio to the yardstick within a round."""
+    return {
+        name: {
+            "words_per_second": tokens / statistics.median(times),
+            "ratio": statistics.median(
+                base / t for base, t in zip(seconds[yardstick], times, strict=True)
+            ),
+        }
+        for name, times in seconds.items()
+    }
+
+
+def measure_speed(
+    text: Text, count: int, cache: Path, gensim_tokens: int
+) -> dict[str, dict[str, float]]:
+    """Time an epoch of each contestant; gensim on a part of a long text."""
+    part = text.head(gensim_tokens)
+    with (
+        make_trainer(text, METHOD, 1, cache) as one,
+        make_trainer(text, METHOD, 2, cache) as two,
+        make_trainer(text, replace(METHOD, replicas=1), 1, cache) as single,
+    ):
+        gensim = make_gensim(part, DIM, 1, 1)
+        seconds = rounds(
+            {
+                "gensim, 1 worker": gensim,
+                "1 thread": lambda: train_epoch(one),
+                "2 threads": lambda: train_epoch(two),
+                "1 thread, replicas=1": lambda: train_epoch(single),
+            },
+            count,
+        )
+    scale = text.tokens / part.tokens
+    seconds["gensim, 1 worker"] = [t * scale for t in seconds["gensim, 1 worker"]]
+    return against(seconds, text.tokens, "gensim, 1 worker")
+
+
+def measure_guards(text: Text, count: int, cache: Path) -> dict[str, float]:
+    """Return what gradient clipping costs, as a part of the time with it."""
+    unclipped = replace(METHOD, replicas=1, gradient_clip=math.inf)
+    with (
+        make_trainer(text, replace(METHOD, replicas=1), 1, cache) as clipped,
+        make_trainer(text, unclipped, 1, cache) as free,
+    ):
+        seconds = rounds(
+            {"with": lambda: train_epoch(clipped), "no": lambda: train_epoch(free)},
+            count,
+        )
+    ratios = [b / a for a, b in zip(seconds["with"], seconds["no"], strict=True)]
+    return {"gradient_clip": 1 - statistics.median(ratios)}
+
+
+def flops_per_token(text: Text) -> float:
+    """Return the arithmetic of a token at dim 1, counted on some sentences.
+
+    Each neighbor of a group meets each of its distinct output rows in a product, in
+    the row's step and in its own: 6 operations per float.
+    """
+    settings = _settings(METHOD, text.tokens)
+    counts = text.vocab.counts
+    table = build_alias_table(noise_weights(counts, 0.75))
+    noise = make_noise(table, np.ones(len(counts)))
+    operations, tokens = 0, 0
+    bounds = text.split.offsets[:400].tolist()
+    for a, b in pairwise(bounds):
+        ids = text.split.ids[a:b]
+        sentence = list(plain_kernel.read_words(ids, a, noise, settings))
+        first, tokens = 0, tokens + len(sentence)
+        while first < len(sentence):
+            stop = plain_kernel.group_end(sentence, first, METHOD.shared_centers)
+            group = range(first, stop)
+            rows = {sentence[i].word for i in group} | set(
+                plain_kernel.draw_negatives(sentence[first].token, noise, settings)
+            )
+            twos = plain_kernel.neighbors_in_twos(sentence, group, METHOD.window)
+            operations += 6 * len(rows) * sum(map(len, twos))
+            first = stop
+    return operations / tokens
+
+
+def measure_sgemm(count: int) -> float:
+    """Return one core's FLOP/s in a product of matrices in the cache."""
+    size = 1024
+    a, b = np.random.default_rng(1).random((2, size, size), np.float32)
+    with threadpool_limits(1):
+        seconds = rounds({"sgemm": lambda: a @ b}, max(20, count))["sgemm"]
+    return 2 * size**3 / statistics.median(seconds)
+
+
+def measure_scaling(
+    sizes: Sequence[int], dims: Sequence[int], folder: Path, cache: Path
+) -> dict[str, dict[str, float]]:
+    """Return words/s on two threads over tokens and over widths."""
+    text = newswire(max(sizes), folder / "scaling")
+    by_size, by_dim = {}, {}
+    for tokens in sizes:
+        part = text.head(tokens)
+        with make_trainer(part, METHOD, 2, cache, dim=100) as trainer:
+            repeats = max(1, min(5, 20_000_000 // tokens))
+            took = rounds({"": lambda t=trainer: train_epoch(t)}, repeats)[""]
+        by_size[f"{tokens:,}"] = part.tokens / statistics.median(took)
+    part = text.head(500_000)
+    for dim in dims:
+        with make_trainer(part, METHOD, 2, cache, dim=dim) as trainer:
+            took = rounds({"": lambda t=trainer: train_epoch(t)}, 3)[""]
+        by_dim[str(dim)] = part.tokens / statistics.median(took)
+    return {"tokens": by_size, "dim": by_dim}
+
+
+def scores(text: Text, center: Any, lists: Path, folder: Path) -> dict[str, float]:
+    """Return the evaluation's scores of vectors in the order of the vocabulary."""
+    config = EvaluateConfig(
+        seed=1,
+        top_k=10,
+        neighbors_of=(),
+        analogies=(),
+        similarity_files=(
+            str(lists / "EN-WS-353-ALL.txt"),
+            str(lists / "EN-SIMLEX-999.txt"),
+        ),
+        analogy_files=(),
+        restrict_vocab=None,
+        builtin_analogies=False,
+        builtin_categories=True,
+    )
+    words = text.vocab
+    center = np.ascontiguousarray(center)
+    embeddings = Embeddings(words.words, center, center, words.normalization)
+    metrics, _ = evaluate(config, words, embeddings, workspace=folder, report=Report())
+    return dict(metrics.values)
+
+
+def measure_quality(
+    text: Text, seeds: Sequence[int], lists: Path, folder: Path, cache: Path
+) -> dict[str, dict[str, list[float]]]:
+    """Return each score by seed, after 15 epochs; with gensim's start and our own."""
+    found: dict[str, list[dict[str, float]]] = {"gensim": []}
+    ours: dict[str, Literal["xavier", "word2vec"]] = {
+        "w2v, init=word2vec": "word2vec",
+        "w2v": "xavier",
+    }
+    for seed in seeds:
+        vectors = make_gensim(text, DIM, seed, 15)()
+        rows = vectors.vectors[[vectors.key_to_index[w] for w in text.vocab.words]]
+        found["gensim"].append(scores(text, rows, lists, folder))
+        method = replace(METHOD, epochs=15, seed=seed)
+        for who, init in ours.items():
+            with make_trainer(text, method, 2, cache, init=init) as trainer:
+                for epoch in range(15):
+                    train_epoch(trainer, epoch)
+                row = scores(text, trainer.center, lists, folder)
+            found.setdefault(who, []).append(row)
+    names = [
+        "similarity/ws353",
+        "similarity/simlex999",
+        "category/precision_at_10",
+        "category/purity",
+    ]
+    return {
+        name: {who: [s[name] for s in all_of] for who, all_of in found.items()}
+        for name in names
+    }
+
+
+def lines(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the result as tables."""
+    yield "| text | trainer | words/s | times gensim | bar | aim |"
+    yield "|---|---|---|---|---|---|"
+    bars = {"1 thread": "9 | 14", "2 threads": "14 | 22"}
+    for text, rows in result["speed"].items():
+        for name, row in rows.items():
+            yield (
+                f"| {text} | {name} | {row['words_per_second']:,.0f} "
+                f"| {row['ratio']:.1f} | {bars.get(name, ' | ')} |"
+            )
+    yield ""
+    yield f"share of one core's sgemm: {result['sgemm_share']:.0%}"
+    yield f"gradient clipping costs: {result['guards']['gradient_clip']:.1%}"
+    yield ""
+    yield "words/s on 2 threads over tokens (dim 100), then over dim (500,000 tokens):"
+    for axis in ("tokens", "dim"):
+        values = result["scaling"][axis].items()
+        yield ", ".join(f"{name}: {value:,.0f}" for name, value in values)
+    yield ""
+    trainers = list(result["quality"]["similarity/ws353"])
+    yield f"| CoNLL-2003, 15 epochs, mean (by seed) | {' | '.join(trainers)} |"
+    yield "|---|" + "---|" * len(trainers)
+    for name, by_who in result["quality"].items():
+        cells = [
+            f"{statistics.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})"
+            for v in by_who.values()
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Measure, print the tables and write the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--full", action="store_true", help="up to 100 million tokens; an hour"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).with_name("benchmark.json")
+    )
+    options = parser.parse_args()
+    shared = Path(os.environ.get("W2V_SHARED", ROOT.parent / "shared"))
+    count = 7 if options.full else 5
+    sizes = [1_000_000, 10_000_000, *([100_000_000] if options.full else [])]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cache = folder / "numba"
+        (folder / "conll").mkdir()
+        source = ConllFilesConfig(
+            "conll_files",
+            shared / "data/conll2003",
+            None,
+            ("token", "pos", "chunk", "ner"),
+        )
+        conll = read_text(source, folder / "conll")
+        speed = {
+            "CoNLL-2003": measure_speed(conll, count, cache, conll.tokens),
+            "5 million generated": measure_speed(
+                newswire(5_000_000, folder / "news"), count, cache, 300_000
+            ),
+        }
+        flops = flops_per_token(conll) * DIM
+        rate = speed["CoNLL-2003"]["1 thread, replicas=1"]["words_per_second"]
+        sgemm = measure_sgemm(count)
+        result = {
+            "versions": {n: version(n) for n in ("numpy", "numba", "gensim")},
+            "speed": speed,
+            "sgemm_gflops": sgemm / 1e9,
+            "kernel_gflops": flops * rate / 1e9,
+            "sgemm_share": flops * rate / sgemm,
+            "guards": measure_guards(conll, count, cache),
+            "scaling": measure_scaling(sizes, (50, 100, 200, 300), folder, cache),
+            "quality": measure_quality(
+                conll, (1, 2, 3), shared / "data/wordsim", folder, cache
+            ),
+            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    print("\n".join(lines(result)))
+
+
+if __name__ == "__main__":
+    main()
