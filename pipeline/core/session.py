@@ -77,6 +77,7 @@ class Session:
         try:
             while self.state.epoch < epochs:
                 self.train_epoch(let_interrupt)
+            self._writer.wait()  # else two copies of the matrices would be held
             return self.snapshot()
         except KeyboardInterrupt:
             self.checkpoint()
