@@ -158,6 +158,7 @@ def by_section(
         together = parts.setdefault(part, [])
         together.append(question)
         taken = together[0].section != question.section
+        taken = taken or part.endswith("_coverage")
         if taken or part in ("", *_RESERVED_SECTIONS):
             raise DataError(
                 f"{source}: section {question.section!r} would have the metric name "
@@ -176,9 +177,9 @@ def score_analogies(
 ) -> Findings:
     """Score a set of analogies by section and in total.
 
-    `analogy/<name>/<section>`, `/total` and `/coverage` are those of 3CosAdd,
-    `analogy_mul/...` those of 3CosMul. An accuracy is that of the questions whose
-    four words are covered.
+    `analogy/<name>/<section>` and `/total` are those of 3CosAdd, `analogy_mul/...`
+    those of 3CosMul. An accuracy is that of the questions whose four words are
+    covered: `analogy/<name>/<section>_coverage` and `/coverage` of them, for both.
 
     Args:
         embeddings: Word vectors.
@@ -202,6 +203,7 @@ def score_analogies(
         title: Row = {"set": name, "section": questions[0].section}
         total = title | {"asked": len(questions), "found": count}
         total |= {"coverage": count / len(questions)}
+        scores[f"analogy/{name}/{part}_coverage"] = count / len(questions)
         items: list[Row] = [
             title
             | dict(zip(("a", "b", "c", "expected"), question.words, strict=True))
@@ -272,12 +274,14 @@ def score_categories(
         precision = float(shares.mean()) if len(shares) else None
         scores[f"category/{slug(group)}/precision_at_10"] = precision
         found = len(members[group])
+        coverage = _share(found, len(listed))
+        scores[f"category/{slug(group)}/coverage"] = coverage
         totals.append(
             {
                 "category": group,
                 "asked": len(listed),
                 "found": found,
-                "coverage": _share(found, len(listed)),
+                "coverage": coverage,
                 "precision_at_10": precision,
             }
         )

@@ -232,7 +232,7 @@ def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy(
         embeddings, unit_of(embeddings), "set", sections, advance=Progress()
     )
 
-    assert found.scores == {"analogy/set/coverage": 0.0}
+    assert found.scores == {"analogy/set/coverage": 0.0, "analogy/set/s_coverage": 0.0}
     (row,) = found.tables["analogy_questions"].to_pylist()
     assert not row["found"]
     assert row["answer_add"] is None
@@ -262,7 +262,9 @@ def test_a_section_may_be_interrupted():
     }
 
 
-@pytest.mark.parametrize("names", [["Total"], ["coverage"], ["..."], ["a b", "a_b"]])
+@pytest.mark.parametrize(
+    "names", [["Total"], ["coverage"], ["x coverage"], ["..."], ["a b", "a_b"]]
+)
 def test_sections_that_would_share_a_metric_are_refused(names):
     questions = [Question(name, ("a", "b", "c", "d")) for name in names]
 
@@ -286,6 +288,9 @@ def test_categories_that_lie_apart_score_one():
         "category/b/precision_at_10": 1.0,
         "category/c/precision_at_10": 1.0,
         "category/precision_at_10": 1.0,
+        "category/a/coverage": 1.0,
+        "category/b/coverage": 1.0,
+        "category/c/coverage": 1.0,
         "category/coverage": 1.0,
     }
 
@@ -345,4 +350,4 @@ def test_categories_that_the_vocabulary_lacks_have_only_coverage():
 
     found = score_categories(embeddings, unit_of(embeddings), {"a": ["x"]}, seed=1)
 
-    assert found.scores == {"category/coverage": 0.0}
+    assert found.scores == {"category/coverage": 0.0, "category/a/coverage": 0.0}

@@ -121,6 +121,7 @@ def test_metric_names_are_short_and_those_of_known_files_fixed(config, rng, tmp_
         "similarity/ws353_coverage",
         "similarity/my_pairs_coverage",  # one pair found: no correlation
         "analogy/google/s_1",
+        "analogy/google/s_1_coverage",
         "analogy/google/total",
         "analogy/google/coverage",
         "analogy_mul/google/s_1",
