@@ -70,6 +70,9 @@ def test_quickstart_leaves_all_that_a_run_should_hold(run):
 
 
 def test_an_mlflow_client_sees_the_same_run(run, home):
+    from pipeline.tracking.mlflow_store import import_mlflow
+
+    import_mlflow()  # without the warnings that are its own
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")

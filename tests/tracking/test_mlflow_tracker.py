@@ -683,7 +683,8 @@ def test_a_server_that_vanishes_does_not_cost_the_run(tmp_path, store, capfd, ca
     assert time.monotonic() - began < 20
     lost, waiting = caplog.messages
     assert f"tracking store {uri} does not take what is logged" in lost
-    assert "Connection refused" in lost
+    # Or reset, where the server goes between two requests of one connection.
+    assert "Connection refused" in lost or "Connection reset" in lost
     assert "15 entries" in waiting
     record = record_of(tracker, "server")
     save_record(home, record)
