@@ -51,7 +51,7 @@ def record(run_id: str = "a" * 32, started: str = "2026-11-22T10:00:00.000001+00
         params={"train.dim": "100"},
         metrics={"train/loss": 2.5},
         stages={"ingest": StageRecord("key", "digest", cached=True, seconds=0.5)},
-        artifact_uri="file:///artifacts",
+        artifact_uri="mlflow-artifacts:/1/artifacts",
         artifacts=("config.yaml",),
         tracking=TrackingRecord("off", ""),
         git=GitRecord(commit=None, dirty=False),
