@@ -9,8 +9,9 @@ import argparse
 import json
 import math
 import os
-import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +39,12 @@ from pipeline.core.sgns import initial_vectors
 from pipeline.core.types import Embeddings, EncodedSplit, Vocab
 from pipeline.report import Report
 from pipeline.stages.evaluate import EvaluateConfig, evaluate
-from pipeline.stages.ingest import ConllFilesConfig, NewswireConfig, ingest
+from pipeline.stages.ingest import (
+    ConllFilesConfig,
+    NewswireConfig,
+    TextFilesConfig,
+    ingest,
+)
 from pipeline.stages.vocab import VocabConfig, vocab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,10 +59,17 @@ METHOD = Method(
     gradient_clip=5.0,
     log_epsilon=1e-10,
     replicas=2,
-    block_tokens=35_000,
+    staleness=50_000,
     seed=1,
 )
 DIM = 200
+INIT: Literal["xavier", "word2vec"] = "word2vec"
+SCORES = (
+    "similarity/ws353",
+    "similarity/simlex999",
+    "category/precision_at_10",
+    "category/purity",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,9 @@ class Text:
         return Text(self.vocab, EncodedSplit(self.split.ids[: offsets[-1]], offsets))
 
 
-def read_text(source: ConllFilesConfig | NewswireConfig, folder: Path) -> Text:
+def read_text(
+    source: ConllFilesConfig | NewswireConfig | TextFilesConfig, folder: Path
+) -> Text:
     """Run the stages that come before training, and return the split `train`."""
     corpus = ingest(source, workspace=folder, report=Report())
     words, encoded = vocab(
@@ -99,6 +114,13 @@ def read_text(source: ConllFilesConfig | NewswireConfig, folder: Path) -> Text:
         report=Report(),
     )
     return Text(words, encoded.splits["train"])
+
+
+def wikitext(shared: Path, folder: Path) -> Text:
+    """Return 0.45 million tokens of Wikipedia."""
+    folder.mkdir()
+    pattern = str(shared / "data/wikitext2/*.txt")
+    return read_text(TextFilesConfig("text_files", pattern, 0), folder)
 
 
 def newswire(tokens: int, folder: Path) -> Text:
@@ -115,7 +137,7 @@ def make_trainer(
     cache: Path,
     *,
     dim: int = DIM,
-    init: Literal["xavier", "word2vec"] = "xavier",
+    init: Literal["xavier", "word2vec"] = INIT,
 ) -> ReplicaTrainer:
     """Return a trainer set up as the stage `train` sets it up by default."""
     counts = text.vocab.counts
@@ -228,18 +250,79 @@ def measure_speed(
 
 
 def measure_guards(text: Text, count: int, cache: Path) -> dict[str, float]:
-    """Return what gradient clipping costs, as a part of the time with it."""
-    unclipped = replace(METHOD, replicas=1, gradient_clip=math.inf)
-    with (
-        make_trainer(text, replace(METHOD, replicas=1), 1, cache) as clipped,
-        make_trainer(text, unclipped, 1, cache) as free,
-    ):
-        seconds = rounds(
-            {"with": lambda: train_epoch(clipped), "no": lambda: train_epoch(free)},
-            count,
+    """Return what the loss and gradient clipping cost, as parts of the time with both.
+
+    All on the same matrices: where two of them lie in memory makes a difference too.
+    """
+    with make_trainer(text, replace(METHOD, replicas=1), 1, cache) as trainer:
+        both = trainer._settings
+
+        def run(changed: Mapping[str, Any]) -> Callable[[], None]:
+            def epoch() -> None:
+                trainer._settings = both._replace(**changed)
+                train_epoch(trainer)
+
+            return epoch
+
+        without: dict[str, dict[str, Any]] = {
+            "loss": {"loss_every": 2**40},  # the first of a share is left
+            "gradient_clip": {"gradient_clip": np.float32(math.inf)},
+        }
+        contestants = {"both": run({})} | {k: run(v) for k, v in without.items()}
+        rounds(contestants, 1)
+        seconds = rounds(contestants, 3 * count)
+    return {
+        name: 1
+        - statistics.median(
+            b / a for a, b in zip(seconds["both"], seconds[name], strict=True)
         )
-    ratios = [b / a for a, b in zip(seconds["with"], seconds["no"], strict=True)]
-    return {"gradient_clip": 1 - statistics.median(ratios)}
+        for name in without
+    }
+
+
+def run_scale(tokens: int, cache: Path, **environment: str) -> dict[str, float]:
+    """Train on so many tokens in a process of its own (`scale.py`)."""
+    script = Path(__file__).with_name("scale.py")
+    command = [sys.executable, str(script), str(tokens), str(cache)]
+    child = subprocess.run(  # noqa: S603 - the arguments are our own
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return dict(json.loads(child.stdout))
+
+
+def measure_scale(
+    sizes: Sequence[int], count: int, cache: Path
+) -> dict[str, dict[str, float]]:
+    """Return speed and memory by length of the text, medians over rounds."""
+    run_scale(10**5, cache)  # compiles
+    found: dict[str, list[dict[str, float]]] = {f"{size:,}": [] for size in sizes}
+    for _ in range(count):
+        for size in sizes:
+            found[f"{size:,}"].append(run_scale(size, cache))
+    return {
+        size: {
+            name: statistics.median(run[name] for run in runs)
+            for name in ("words_per_second", "peak_rss", "matrices")
+        }
+        for size, runs in found.items()
+    }
+
+
+def measure_avx2(count: int, cache: Path) -> float:
+    """Return the speed with AVX2 alone, as a part of that with all this machine has."""
+    # An empty list of features as well: the name alone keeps those of this processor.
+    haswell = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+    for environment in ({}, haswell):
+        run_scale(10**5, cache, **environment)  # compiles
+    speeds = [
+        [run_scale(10**6, cache, **e)["words_per_second"] for e in ({}, haswell)]
+        for _ in range(count)
+    ]
+    return statistics.median(haswell / native for native, haswell in speeds)
 
 
 def flops_per_token(text: Text) -> float:
@@ -279,24 +362,17 @@ def measure_sgemm(count: int) -> float:
     return 2 * size**3 / statistics.median(seconds)
 
 
-def measure_scaling(
-    sizes: Sequence[int], dims: Sequence[int], folder: Path, cache: Path
-) -> dict[str, dict[str, float]]:
-    """Return words/s on two threads over tokens and over widths."""
-    text = newswire(max(sizes), folder / "scaling")
-    by_size, by_dim = {}, {}
-    for tokens in sizes:
-        part = text.head(tokens)
-        with make_trainer(part, METHOD, 2, cache, dim=100) as trainer:
-            repeats = max(1, min(5, 20_000_000 // tokens))
-            took = rounds({"": lambda t=trainer: train_epoch(t)}, repeats)[""]
-        by_size[f"{tokens:,}"] = part.tokens / statistics.median(took)
-    part = text.head(500_000)
+def measure_dims(
+    text: Text, dims: Sequence[int], count: int, cache: Path
+) -> dict[str, float]:
+    """Return words/s on two threads by width of the vectors."""
+    found = {}
     for dim in dims:
-        with make_trainer(part, METHOD, 2, cache, dim=dim) as trainer:
-            took = rounds({"": lambda t=trainer: train_epoch(t)}, 3)[""]
-        by_dim[str(dim)] = part.tokens / statistics.median(took)
-    return {"tokens": by_size, "dim": by_dim}
+        with make_trainer(text, METHOD, 2, cache, dim=dim) as trainer:
+            train_epoch(trainer)
+            took = rounds({"": lambda t=trainer: train_epoch(t)}, count)[""]
+        found[str(dim)] = text.tokens / statistics.median(took)
+    return found
 
 
 def scores(text: Text, center: Any, lists: Path, folder: Path) -> dict[str, float]:
@@ -323,34 +399,31 @@ def scores(text: Text, center: Any, lists: Path, folder: Path) -> dict[str, floa
 
 
 def measure_quality(
-    text: Text, seeds: Sequence[int], lists: Path, folder: Path, cache: Path
+    text: Text,
+    epochs: int,
+    contestants: Mapping[str, tuple[Method, Literal["xavier", "word2vec"]]],
+    seeds: Sequence[int],
+    *,
+    lists: Path,
+    folder: Path,
+    cache: Path,
 ) -> dict[str, dict[str, list[float]]]:
-    """Return each score by seed, after 15 epochs; with gensim's start and our own."""
+    """Return each score of each contestant, and of gensim, by seed."""
     found: dict[str, list[dict[str, float]]] = {"gensim": []}
-    ours: dict[str, Literal["xavier", "word2vec"]] = {
-        "w2v, init=word2vec": "word2vec",
-        "w2v": "xavier",
-    }
     for seed in seeds:
-        vectors = make_gensim(text, DIM, seed, 15)()
+        vectors = make_gensim(text, DIM, seed, epochs)()
         rows = vectors.vectors[[vectors.key_to_index[w] for w in text.vocab.words]]
         found["gensim"].append(scores(text, rows, lists, folder))
-        method = replace(METHOD, epochs=15, seed=seed)
-        for who, init in ours.items():
-            with make_trainer(text, method, 2, cache, init=init) as trainer:
-                for epoch in range(15):
+        for who, (method, init) in contestants.items():
+            seeded = replace(method, epochs=epochs, seed=seed)
+            with make_trainer(text, seeded, 2, cache, init=init) as trainer:
+                for epoch in range(epochs):
                     train_epoch(trainer, epoch)
                 row = scores(text, trainer.center, lists, folder)
             found.setdefault(who, []).append(row)
-    names = [
-        "similarity/ws353",
-        "similarity/simlex999",
-        "category/precision_at_10",
-        "category/purity",
-    ]
     return {
         name: {who: [s[name] for s in all_of] for who, all_of in found.items()}
-        for name in names
+        for name in SCORES
     }
 
 
@@ -367,37 +440,52 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
             )
     yield ""
     yield f"share of one core's sgemm: {result['sgemm_share']:.0%}"
-    yield f"gradient clipping costs: {result['guards']['gradient_clip']:.1%}"
+    yield (
+        f"the loss costs {result['guards']['loss']:.1%} (bar 3%), gradient clipping "
+        f"{result['guards']['gradient_clip']:.1%} (bar 8%)"
+    )
+    yield f"with AVX2 alone: {result['avx2']:.0%} of the speed"
     yield ""
-    yield "words/s on 2 threads over tokens (dim 100), then over dim (500,000 tokens):"
-    for axis in ("tokens", "dim"):
-        values = result["scaling"][axis].items()
-        yield ", ".join(f"{name}: {value:,.0f}" for name, value in values)
+    yield "| tokens (dim 100, 2 threads) | words/s | memory | of which matrices |"
+    yield "|---|---|---|---|"
+    for tokens, row in result["scale"].items():
+        memory, matrices = row["peak_rss"] / 1e6, row["matrices"] / 1e6
+        yield (
+            f"| {tokens} | {row['words_per_second']:,.0f} | {memory:.0f} MB "
+            f"| {matrices:.0f} MB |"
+        )
     yield ""
-    trainers = list(result["quality"]["similarity/ws353"])
-    yield f"| CoNLL-2003, 15 epochs, mean (by seed) | {' | '.join(trainers)} |"
-    yield "|---|" + "---|" * len(trainers)
-    for name, by_who in result["quality"].items():
-        cells = [
-            f"{statistics.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})"
-            for v in by_who.values()
-        ]
-        yield f"| {name} | {' | '.join(cells)} |"
+    yield "words/s on 2 threads by dim: " + ", ".join(
+        f"{dim}: {speed:,.0f}" for dim, speed in result["dim"].items()
+    )
+    for text, scores_of in result["quality"].items():
+        yield ""
+        trainers = list(scores_of[SCORES[0]])
+        yield f"| {text}, mean (by seed) | {' | '.join(trainers)} |"
+        yield "|---|" + "---|" * len(trainers)
+        for name, by_who in scores_of.items():
+            cells = [
+                f"{statistics.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})"
+                for v in by_who.values()
+            ]
+            yield f"| {name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
     """Measure, print the tables and write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--full", action="store_true", help="up to 100 million tokens; an hour"
+        "--full", action="store_true", help="more replicas and seeds, another text"
     )
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).with_name("benchmark.json")
     )
     options = parser.parse_args()
     shared = Path(os.environ.get("W2V_SHARED", ROOT.parent / "shared"))
-    count = 7 if options.full else 5
-    sizes = [1_000_000, 10_000_000, *([100_000_000] if options.full else [])]
+    count, seeds = (7, range(1, 9)) if options.full else (5, range(1, 6))
+    many = {
+        f"replicas={n}": (replace(METHOD, replicas=n), INIT) for n in (1, 4, 8)
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cache = folder / "numba"
@@ -409,15 +497,32 @@ def main() -> None:
             ("token", "pos", "chunk", "ner"),
         )
         conll = read_text(source, folder / "conll")
+        news = newswire(5_000_000, folder / "news")
         speed = {
             "CoNLL-2003": measure_speed(conll, count, cache, conll.tokens),
-            "5 million generated": measure_speed(
-                newswire(5_000_000, folder / "news"), count, cache, 300_000
-            ),
+            "5 million generated": measure_speed(news, count, cache, 300_000),
         }
         flops = flops_per_token(conll) * DIM
         rate = speed["CoNLL-2003"]["1 thread, replicas=1"]["words_per_second"]
         sgemm = measure_sgemm(count)
+        contestants = {
+            "w2v": (METHOD, INIT),
+            "w2v, init=xavier": (METHOD, "xavier"),
+            **(many if options.full else {}),
+        }
+        places = {
+            "lists": shared / "data/wordsim", "folder": folder, "cache": cache
+        }  # fmt: skip
+        quality = {
+            "CoNLL-2003, 15 epochs": measure_quality(
+                conll, 15, contestants, seeds, **places
+            ),
+        }
+        if options.full:
+            wiki = wikitext(shared, folder / "wiki")
+            quality["WikiText-2, 5 epochs"] = measure_quality(
+                wiki, 5, contestants, seeds, **places
+            )
         result = {
             "versions": {n: version(n) for n in ("numpy", "numba", "gensim")},
             "speed": speed,
@@ -425,11 +530,10 @@ def main() -> None:
             "kernel_gflops": flops * rate / 1e9,
             "sgemm_share": flops * rate / sgemm,
             "guards": measure_guards(conll, count, cache),
-            "scaling": measure_scaling(sizes, (50, 100, 200, 300), folder, cache),
-            "quality": measure_quality(
-                conll, (1, 2, 3), shared / "data/wordsim", folder, cache
-            ),
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "avx2": measure_avx2(3, cache),
+            "scale": measure_scale((10**6, 10**7, 10**8), 3, cache),
+            "dim": measure_dims(news.head(500_000), (50, 100, 200, 300), 5, cache),
+            "quality": quality,
         }
     options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print("\n".join(lines(result)))

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.jit import Boolean, Integer, inlined
+from pipeline.core.jit import Integer, inlined
 from pipeline.core.sampling import AliasTable
-from pipeline.core.simd import LANES, aligned, prefetch, splat, store
+from pipeline.core.simd import aligned, splat_eight, store
 from pipeline.core.types import Counts, Doubles, Floats, Ids
 
 Flags = npt.NDArray[np.uint8]
@@ -24,7 +24,7 @@ Flags = npt.NDArray[np.uint8]
 TILE = 4  # output rows in registers at a time
 COIN = 2**32  # probabilities are thresholds of 32 random bits
 
-_KEEP, _REACH, _NEGATIVE = np.int64(0), np.int64(1), np.int64(2)
+_KEEP, REACH, _NEGATIVE = np.int64(0), np.int64(1), np.int64(2)
 _NOWHERE = np.int64(-1)
 _HALF = np.uint64(32)
 
@@ -34,14 +34,12 @@ class Noise(NamedTuple):
 
     Attributes:
         keep: Shape (V,), int64. A token is kept if 32 random bits are below.
-        threshold: Shape (V,), uint32. A negative is the column drawn if 32 random bits
-            are below,
-        alias: Shape (V,), int32, and this word otherwise.
+        columns: Shape (V, 2), uint32. A negative is the column drawn if 32 random bits
+            are below the first number, and the word of the second one otherwise.
     """
 
     keep: Counts
-    threshold: npt.NDArray[np.uint32]
-    alias: Ids
+    columns: npt.NDArray[np.uint32]
 
 
 def make_noise(table: AliasTable, keep: Doubles) -> Noise:
@@ -51,13 +49,13 @@ def make_noise(table: AliasTable, keep: Doubles) -> Noise:
         table: The distribution of the negatives.
         keep: Shape (V,), float64. Probability of keeping a word.
     """
-    columns = np.arange(len(table.alias), dtype=np.int32)
+    own = np.arange(len(table.alias))
     threshold = np.rint(table.threshold * COIN)
     full = threshold >= COIN  # which uint32 does not hold; the word is its own alias
+    pairs = np.where(full, 0, threshold), np.where(full, own, table.alias)
     return Noise(
         keep=np.rint(keep * COIN).astype(np.int64),
-        threshold=np.where(full, 0, threshold).astype(np.uint32),
-        alias=np.where(full, columns, table.alias).astype(np.int32),
+        columns=np.stack(pairs, axis=1).astype(np.uint32),
     )
 
 
@@ -74,6 +72,7 @@ class Settings(NamedTuple):
         lr: First learning rate, float64.
         lr_min: Learning rate behind the last token, float64.
         tokens: Tokens that training goes through, in all epochs together.
+        loss_every: Of so many groups, one counts in the loss; a power of two.
         key: Names the random numbers, uint64.
     """
 
@@ -86,6 +85,7 @@ class Settings(NamedTuple):
     lr: float
     lr_min: float
     tokens: int
+    loss_every: int
     key: np.uint64
 
 
@@ -102,14 +102,15 @@ class Scratch(NamedTuple):
         begin: Shape (n,), int64. Its sentence is words[begin:end].
         end: Shape (n,), int64.
         rows: Shape (2, 4T), int64. Output rows: centers, negatives, rows of zeros.
-        times: Shape (2, 16T). How often each is a negative: 16 floats for four rows, of
-            which 0-3 are for one neighbor, 4-7 for the other and the rest zero.
+        times: Shape (2, 8T). How often each row is a negative: 8 floats for four rows,
+            of which 0-3 are for one neighbor and 4-7 for the other; row j's are the
+            floats 2j - j mod 4 and, for the other, the one 4 further on.
         neighbors: Shape (P, 2), int64. Input rows in twos, a row of zeros where there
             is no second.
         windows: Shape (P, 2). How many windows of the group a neighbor is in.
-        labels: Shape (P, 16 ⌈centers / 4⌉). One where it is in this center's window;
+        labels: Shape (P, 8 ⌈centers / 4⌉). One where it is in this center's window;
             laid out as `times`.
-        slopes: Shape (16T,). Learning rate times -∂L/∂score, laid out as `times`.
+        slopes: Shape (8T,). Learning rate times -∂L/∂score, laid out likewise.
         steps: Shape (2 width,). What is added to the two input rows.
         ahead: Shape (T,), int64. Output rows to prefetch.
         loss: Shape (8,), float64. Partial sums, in nats.
@@ -147,11 +148,11 @@ def make_scratch(settings: Settings, words: int, width: int, tokens: int) -> Scr
         begin=np.zeros(tokens, np.int64),
         end=np.zeros(tokens, np.int64),
         rows=np.zeros((2, TILE * tiles), np.int64),
-        times=aligned((2, LANES * tiles)),
+        times=aligned((2, 2 * TILE * tiles)),
         neighbors=np.zeros((neighbors, 2), np.int64),
         windows=np.zeros((neighbors, 2), np.float32),
-        labels=aligned((neighbors, LANES * center_tiles)),
-        slopes=aligned(LANES * tiles),
+        labels=aligned((neighbors, 2 * TILE * center_tiles)),
+        slopes=aligned(2 * TILE * tiles),
         steps=aligned(2 * width),
         ahead=np.zeros(tiles, np.int64),
         loss=aligned(8, np.float64),
@@ -164,8 +165,9 @@ def make_scratch(settings: Settings, words: int, width: int, tokens: int) -> Scr
 def random(key: np.uint64, token: Integer, number: Integer) -> np.uint64:
     """Return 64 random bits that depend on the arguments alone.
 
-    Number 0 of a token says whether it is kept, 1 how far its window reaches; from 2 on
-    come the negatives of the group of which it is the first center.
+    Number 0 of a token says whether it is kept, 1 how far its window reaches and, in
+    its lower half, whether the group that it begins counts in the loss; from 2 on come
+    that group's negatives.
 
     Source: SplitMix64 (Steele et al. 2014, "Fast Splittable Pseudorandom Number
     Generators"), entered at step 2^16 · token + number.
@@ -178,18 +180,12 @@ def random(key: np.uint64, token: Integer, number: Integer) -> np.uint64:
 
 
 @inlined
-def below(bound: Integer, bits: np.uint64) -> Integer:
-    """Return an integer of 0..bound - 1 made of the upper 32 bits."""
-    return np.int64(((bits >> _HALF) * np.uint64(bound)) >> _HALF)
-
-
-@inlined
 def draw_negative(noise: Noise, bits: np.uint64) -> Integer:
     """Return a word of the noise; the upper bits draw a column, the lower its coin."""
-    column = below(len(noise.alias), bits)
+    column = np.int64((bits >> _HALF) * np.uint64(len(noise.columns)) >> _HALF)
     # Loaded in any case, so that LLVM selects: it would mispredict a branch on a coin.
-    alias = np.int64(noise.alias[column])
-    return column if np.uint32(bits) < noise.threshold[column] else alias
+    alias = np.int64(noise.columns[column, 1])
+    return column if np.uint32(bits) < noise.columns[column, 0] else alias
 
 
 @inlined
@@ -215,7 +211,8 @@ def read_words(
                 bits = random(settings.key, token, _KEEP)
                 if np.int64(bits >> _HALF) >= noise.keep[word]:
                     continue
-            reach = below(settings.window, random(settings.key, token, _REACH))
+            bits = random(settings.key, token, REACH) >> _HALF
+            reach = np.int64(bits * np.uint64(settings.window) >> _HALF)
             scratch.input_used[word] = scratch.output_used[word] = 1
             scratch.words[n] = np.int64(word) * width
             scratch.radius[n] = 1 + reach
@@ -235,49 +232,44 @@ def draw_group(
     settings: Settings,
     scratch: Scratch,
     slot: Integer,
-) -> tuple[Integer, Integer, Boolean]:
+) -> tuple[Integer, Integer]:
     """Form the group that begins with a word, and draw its negatives.
 
     A group ends early where its sentence does, or where a word would be a center twice.
 
     Returns:
-        Where it ends, the number of its output rows, and whether a center is among its
-        own negatives.
+        Where it ends, and the number of its output rows.
     """
     rows, times = scratch.rows[slot], scratch.times[slot]
-    for i in range(0, len(times), LANES):
-        store(times, i, splat(np.float32(0)))
+    for i in range(0, len(times), 2 * TILE):
+        store(times, i, splat_eight(np.float32(0)))
     n, stop = np.int64(0), first
     last = min(scratch.end[first], first + settings.shared_centers)
-    while stop < last and find(scratch.words[stop], rows, n) == _NOWHERE:
+    while stop < last and find(scratch.words[stop], rows, n) == n:
         rows[n] = scratch.words[stop]
         n += 1
         stop += 1
     token = scratch.position[first]
-    mixed = n < 0
     for k in range(settings.negatives):
-        bits = random(settings.key, token, _NEGATIVE + k)
-        word = draw_negative(noise, bits)
+        word = draw_negative(noise, random(settings.key, token, _NEGATIVE + k))
         scratch.output_used[word] = 1
         row = word * width
         j = find(row, rows, n)
-        mixed |= _NOWHERE < j < stop - first
-        if j == _NOWHERE:
-            j = n
-            rows[n] = row
-            n += 1
-        lane = j // TILE * LANES + j % TILE
+        # Written again if it is there: cheaper than a branch that is mispredicted.
+        rows[j] = row
+        n = max(n, j + 1)
+        lane = 2 * j - j % TILE
         times[lane] += np.float32(1)
         times[lane + TILE] += np.float32(1)
     for j in range(n, -(-n // TILE) * TILE):
-        rows[j] = (len(noise.alias) + j - n) * width  # zeros, behind the words' rows
-    return stop, n, mixed
+        rows[j] = (len(noise.columns) + j - n) * width  # zeros, behind the words' rows
+    return stop, n
 
 
 @inlined
 def find(row: Integer, rows: Counts, n: Integer) -> Integer:
-    """Return where a row stands among the first n, which differ; or -1."""
-    found: Integer = _NOWHERE
+    """Return where a row stands among the first n, which differ; or n."""
+    found = n
     for j in range(n):
         if rows[j] == row:
             found = j
@@ -286,7 +278,7 @@ def find(row: Integer, rows: Counts, n: Integer) -> Integer:
 
 @inlined
 def list_neighbors(
-    first: Integer, stop: Integer, zeros: Integer, settings: Settings, scratch: Scratch
+    first: Integer, stop: Integer, zeros: Integer, scratch: Scratch
 ) -> tuple[Integer, Integer]:
     """List the words in the windows of a group's centers, in twos and in text order.
 
@@ -296,44 +288,38 @@ def list_neighbors(
         first: The group's first center.
         stop: Behind its last.
         zeros: A row of zeros.
-        settings: The window.
         scratch: Its `neighbors`, `windows` and `labels` are filled.
 
     Returns:
         The number of twos, and of (neighbor, center) pairs.
     """
     neighbors, windows, labels = scratch.neighbors, scratch.windows, scratch.labels
-    begin = max(scratch.begin[first], first - settings.window)
-    end = min(scratch.end[first], stop + settings.window)
+    radius = scratch.radius
+    begin, end = first, stop
+    for center in range(first, stop):
+        begin = min(begin, center - radius[center])
+        end = max(end, center + radius[center] + 1)
+    begin, end = max(begin, scratch.begin[first]), min(end, scratch.end[first])
     twos = pairs = np.int64(0)
     half = np.int64(1)  # the second place of the last two is taken
     for i in range(begin, end):
-        inside = np.int64(0)
-        for center in range(first, stop):
-            inside += 0 < abs(i - center) <= scratch.radius[center]
-        if inside == 0:
-            continue
-        pairs += inside
+        if stop - first == 1 and i == first:
+            continue  # the only word of this range that is in no window
         row = scratch.words[i]
         half = np.int64(half == 0 and neighbors[twos - 1, 0] != row)
         if half == 0:
             twos += 1
             neighbors[twos - 1, 1] = zeros
             windows[twos - 1, 1] = np.float32(0)
-            for k in range(0, labels.shape[1], LANES):
-                store(labels[twos - 1], k, splat(np.float32(0)))
+            for k in range(0, labels.shape[1], 2 * TILE):
+                store(labels[twos - 1], k, splat_eight(np.float32(0)))
+        inside = np.int64(0)
+        for center in range(first, stop):
+            near = np.int64(0 < abs(i - center) <= radius[center])
+            k = center - first
+            labels[twos - 1, 2 * k - k % TILE + TILE * half] = np.float32(near)
+            inside += near
         neighbors[twos - 1, half] = row
         windows[twos - 1, half] = np.float32(inside)
-        for center in range(first, stop):
-            if 0 < abs(i - center) <= scratch.radius[center]:
-                k = center - first
-                lane = k // TILE * LANES + k % TILE + TILE * half
-                labels[twos - 1, lane] = np.float32(1)
+        pairs += inside
     return twos, pairs
-
-
-@inlined
-def prefetch_row(matrix: Floats, row: Integer, width: Integer) -> None:
-    """Start to bring a row near."""
-    for d in range(0, width, LANES):
-        prefetch(matrix, row + d)

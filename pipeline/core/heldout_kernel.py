@@ -15,7 +15,7 @@ from pipeline.core.groups import TILE
 from pipeline.core.jit import Integer, compiled, inlined
 from pipeline.core.simd import (
     LANES,
-    Lanes,
+    Eight,
     accumulate,
     add,
     aligned,
@@ -24,13 +24,14 @@ from pipeline.core.simd import (
     exp,
     fma,
     load,
+    load_eight,
     log,
     multiply,
     negate,
     prefetch,
     splat,
+    splat_eight,
     sums_of_eight,
-    where_positive,
 )
 from pipeline.core.types import Doubles, Floats, Ids
 
@@ -47,7 +48,7 @@ def score_targets(
     u: Ids,
     j: Integer,
     width: Integer,
-) -> Lanes:
+) -> Eight:
     """Return the products of x with targets t[j : j + 4], then of y with those of u."""
     t0, t1, t2, t3 = t[j] * width, t[j + 1] * width, t[j + 2] * width, t[j + 3] * width
     u0, u1, u2, u3 = u[j] * width, u[j + 1] * width, u[j + 2] * width, u[j + 3] * width
@@ -74,6 +75,7 @@ def add_loss(
     score_clip: np.float32,
     log_epsilon: np.float32,
     weights: Floats,
+    signs: Floats,
     loss: Doubles,
 ) -> None:
     """Add the loss of pairs to 8 partial sums; compiled.
@@ -87,15 +89,12 @@ def add_loss(
         width: Floats in a row, a multiple of 16.
         score_clip: Largest size of a score.
         log_epsilon: Added inside the logarithms.
-        weights: Shape (32,), `aligned`. Scratch.
+        weights: Shape (8,), `aligned`. Scratch.
+        signs: Shape (8,), `aligned`. Scratch.
         loss: Shape (8,), float64, `aligned`. Added to.
     """
     zeros = len(inputs) // width - 1
-    epsilon = splat(log_epsilon)
-    for i in range(LANES, 2 * LANES):
-        weights[i] = ZERO
-    for i in range(2 * TILE, LANES):
-        weights[i] = ZERO
+    epsilon = splat_eight(log_epsilon)
     for p in range(0, len(centers), 2):
         ahead = min(p + 2, len(centers) - 2)
         for j in range(0, targets.shape[1], TILE):
@@ -118,14 +117,14 @@ def add_loss(
                     target, context = targets[p + i, j + k], targets[p + i, 0]
                     counts = target != zeros and (j + k == 0 or target != context)
                     weights[TILE * i + k] = ONE if counts else ZERO
-            # Lanes of the observed contexts.
-            weights[LANES] = weights[LANES + TILE] = ONE if j == 0 else ZERO
-            s = clip(scores, splat(score_clip))
-            e = exp(negate(s))
-            q = add(splat(ONE), e)  # σ(s) = 1 / q, σ(-s) = e / q
-            top = where_positive(load(weights, LANES), splat(ONE), e)
-            terms = log(divide(q, fma(epsilon, q, top)))
-            accumulate(loss, multiply(load(weights, 0), terms))
+                    # The score of the observed context counts as it is, others
+                    # with the other sign.
+                    signs[TILE * i + k] = ONE if j + k == 0 else -ONE
+            s = clip(scores, splat_eight(score_clip))
+            e = exp(multiply(negate(s), load_eight(signs, 0)))
+            sigma = divide(splat_eight(ONE), add(splat_eight(ONE), e))
+            terms = multiply(load_eight(weights, 0), log(add(sigma, epsilon)))
+            accumulate(loss, negate(terms))
 
 
 def lay_out(centers: Ids, targets: Ids, zeros: int) -> tuple[Ids, Ids]:
@@ -146,7 +145,7 @@ def lay_out(centers: Ids, targets: Ids, zeros: int) -> tuple[Ids, Ids]:
 def compile_heldout(cache: Path | None) -> Callable[..., None]:
     """Return `add_loss` compiled, from the cache if it is there."""
     rows, targets = np.zeros(0, np.int32), np.zeros((0, TILE), np.int32)
-    matrix, scratch, loss = aligned(LANES), aligned(2 * LANES), aligned(8, np.float64)
+    matrix, scratch, loss = aligned(LANES), aligned(8), aligned(8, np.float64)
     one = np.float32(1)
-    example = (rows, targets, matrix, matrix, LANES, one, one, scratch, loss)
+    example = (rows, targets, matrix, matrix, LANES, one, one, scratch, scratch, loss)
     return compiled(add_loss, example, cache)

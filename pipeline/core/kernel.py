@@ -17,6 +17,9 @@ What differs from word2vec.c is who sees which negatives, and when:
 - Neighbors are trained in twos. Both see the output rows as they were before either,
   and an output row takes both steps at once.
 
+Logarithms would take a tenth of the time. In a long text, therefore, one group of
+`loss_every`, drawn at random, counts in the loss; there it is exact.
+
 Each neighbor is one example: its gradient in its input row, a sum over the output rows,
 and in each output row are clipped to a norm, one by one.
 
@@ -37,6 +40,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.groups import (
+    REACH,
     TILE,
     Noise,
     Scratch,
@@ -44,13 +48,13 @@ from pipeline.core.groups import (
     draw_group,
     list_neighbors,
     make_scratch,
-    prefetch_row,
+    random,
     read_words,
 )
 from pipeline.core.jit import Boolean, Integer, compiled, inlined
 from pipeline.core.simd import (
     LANES,
-    Lanes,
+    Eight,
     accumulate,
     add,
     aligned,
@@ -60,18 +64,20 @@ from pipeline.core.simd import (
     exp,
     fma,
     fours,
+    lane,
     larger,
     load,
+    load_eight,
     log,
     multiply,
     negate,
     prefetch,
     splat,
+    splat_eight,
     store,
     subtract,
     sums_of_eight,
-    total,
-    where_positive,
+    sums_of_two,
 )
 from pipeline.core.types import Counts, Doubles, Floats, Ids
 
@@ -91,7 +97,7 @@ def score(
     rows: Counts,
     j: Integer,
     width: Integer,
-) -> Lanes:
+) -> Eight:
     """Return the products of x with four output rows in lanes 0-3, of y in 4-7."""
     r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
     x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = splat(ZERO)
@@ -110,16 +116,16 @@ def score(
 
 @inlined
 def slope(
-    scores: Lanes,
-    label: Lanes,
-    times: Lanes,
-    windows: Lanes,
+    scores: Eight,
+    label: Eight,
+    times: Eight,
+    windows: Eight,
     rate: np.float32,
-    mixed: Boolean,
+    counted: Boolean,
     settings: Settings,
     loss: Doubles,
-) -> Lanes:
-    """Return the step of each score, and add to the loss.
+) -> Eight:
+    """Return the step of each score, and add to the loss if it is `counted`.
 
     For a neighbor in n windows of the group, and an output row that is the center of
     one of them (label 1, else 0) and a negative m times in each of the others:
@@ -129,24 +135,18 @@ def slope(
         step    rate (label - w σ(s))
 
     with s the score, clipped. The step follows the loss without ε, and is not zero
-    beyond the clip. `mixed` says whether some center is a negative of the group;
-    without, either label or w - label is zero, and one logarithm does.
+    beyond the clip.
     """
-    s = clip(scores, splat(settings.score_clip))
+    s = clip(scores, splat_eight(settings.score_clip))
     e = exp(negate(s))
-    q = add(splat(ONE), e)  # σ(s) = 1 / q, σ(-s) = e / q
+    sigma = divide(splat_eight(ONE), add(splat_eight(ONE), e))
     weight = fma(subtract(windows, label), times, label)
-    # log(σ(s) + ε) = -log(q / (1 + ε q)), log(σ(-s) + ε) = -log(q / (e + ε q))
-    epsilon = splat(settings.log_epsilon)
-    if mixed:
-        positive = log(divide(q, fma(epsilon, q, splat(ONE))))
-        negative = log(divide(q, fma(epsilon, q, e)))
-        accumulate(loss, multiply(label, positive))
-        accumulate(loss, multiply(subtract(weight, label), negative))
-    else:
-        top = where_positive(label, splat(ONE), e)
-        accumulate(loss, multiply(weight, log(divide(q, fma(epsilon, q, top)))))
-    return multiply(splat(rate), subtract(label, divide(weight, q)))
+    if counted:
+        epsilon = splat_eight(settings.log_epsilon)
+        own = multiply(label, log(add(sigma, epsilon)))
+        others = multiply(subtract(weight, label), log(fma(e, sigma, epsilon)))
+        accumulate(loss, negate(add(own, others)))
+    return multiply(splat_eight(rate), fma(negate(weight), sigma, label))
 
 
 @inlined
@@ -170,9 +170,11 @@ def update(
     Meanwhile, the output row `ahead` is prefetched.
     """
     r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-    k = j // TILE * LANES
-    a0, a1, a2, a3 = splats(slopes, k)
-    b0, b1, b2, b3 = splats(slopes, k + TILE)
+    k = 2 * j
+    a0, a1 = splat(slopes[k]), splat(slopes[k + 1])
+    a2, a3 = splat(slopes[k + 2]), splat(slopes[k + 3])
+    b0, b1 = splat(slopes[k + 4]), splat(slopes[k + 5])
+    b2, b3 = splat(slopes[k + 6]), splat(slopes[k + 7])
     for d in range(0, width, LANES):
         prefetch(outputs, ahead + d)
         g, h = load(inputs, x + d), load(inputs, y + d)
@@ -196,25 +198,14 @@ def update(
 
 
 @inlined
-def splats(floats: Floats, k: Integer) -> tuple[Lanes, Lanes, Lanes, Lanes]:
-    """Return four floats, each in all lanes."""
-    return (
-        splat(floats[k]),
-        splat(floats[k + 1]),
-        splat(floats[k + 2]),
-        splat(floats[k + 3]),
-    )
-
-
-@inlined
 def step_inputs(
     inputs: Floats, x: Integer, y: Integer, width: Integer, steps: Floats
-) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+) -> tuple[Eight, Eight]:
     """Take the steps of two input rows.
 
     Returns:
-        The squared norms of the steps, and of the rows before them: ‖step of x‖², that
-        of y, ‖x‖², ‖y‖².
+        The squared norms of the steps, and of the rows before them: x's in lanes 0-3,
+        y's in 4-7.
     """
     step_x = step_y = size_x = size_y = splat(ZERO)
     for d in range(0, width, LANES):
@@ -224,7 +215,7 @@ def step_inputs(
         size_x, size_y = fma(g, g, size_x), fma(h, h, size_y)
         store(inputs, x + d, add(g, e))
         store(inputs, y + d, add(h, f))
-    return total(step_x), total(step_y), total(size_x), total(size_y)
+    return sums_of_two(step_x, step_y), sums_of_two(size_x, size_y)
 
 
 @inlined
@@ -262,7 +253,7 @@ def shorten_outputs(
     its own step
     """
     for j in range(len(rows)):
-        slope = slopes[j // TILE * LANES + lane + j % TILE]
+        slope = slopes[2 * j - j % TILE + lane]
         if abs(slope) > longest:
             part = splat((longest if slope > 0 else -longest) - slope)
             for d in range(0, width, LANES):
@@ -279,7 +270,7 @@ def train_two(
     rows: Counts,
     width: Integer,
     rate: np.float32,
-    mixed: Boolean,
+    counted: Boolean,
     settings: Settings,
     scratch: Scratch,
 ) -> None:
@@ -293,7 +284,7 @@ def train_two(
         rows: The group's output rows, a multiple of `TILE`.
         width: Floats in a row.
         rate: Learning rate.
-        mixed: Whether a center is among the group's negatives.
+        counted: Whether they count in the loss.
         settings: As for `train_share`.
         scratch: As for `train_share`.
     """
@@ -301,18 +292,17 @@ def train_two(
     times, labels = scratch.times[slot], scratch.labels[two]
     x, y = scratch.neighbors[two]
     windows = fours(scratch.windows[two, 0], scratch.windows[two, 1])
-    largest = splat(ZERO)
+    largest = splat_eight(ZERO)
     for j in range(0, len(rows), TILE):
-        k = j // TILE * LANES
-        scores = score(inputs, x, y, outputs, rows, j, width)
-        label = load(labels, k) if k < len(labels) else splat(ZERO)
+        k = 2 * j
+        label = load_eight(labels, k) if k < len(labels) else splat_eight(ZERO)
         step = slope(
-            scores,
+            score(inputs, x, y, outputs, rows, j, width),
             label,
-            load(times, k),
+            load_eight(times, k),
             windows,
             rate,
-            mixed,
+            counted,
             settings,
             scratch.loss,
         )
@@ -321,20 +311,30 @@ def train_two(
     for j in range(0, len(rows), TILE):
         ahead = scratch.ahead[j // TILE]
         update(inputs, x, y, outputs, rows, j, width, slopes, steps, ahead)
-    step_x, step_y, size_x, size_y = step_inputs(inputs, x, y, width, steps)
+    moved, sizes = step_inputs(inputs, x, y, width, steps)
     limit = settings.gradient_clip * rate
-    square = limit * limit
+    square = splat_eight(limit * limit)
     # The gradient in an output row is slope · x.
-    if any_above(multiply(largest, fours(size_x, size_y)), splat(square)):
-        longest_x, longest_y = limit / np.sqrt(size_x), limit / np.sqrt(size_y)
-        shorten_outputs(inputs, x, steps, 0, outputs, rows, width, slopes, 0, longest_x)
-        shorten_outputs(
-            inputs, y, steps, width, outputs, rows, width, slopes, TILE, longest_y
-        )
-    if step_x > square:
-        shorten(inputs, x, steps, 0, width, limit / np.sqrt(step_x))
-    if step_y > square:
-        shorten(inputs, y, steps, width, width, limit / np.sqrt(step_y))
+    if any_above(multiply(largest, sizes), square):
+        for k, row in ((0, x), (1, y)):
+            longest = limit / np.sqrt(lane(sizes, TILE * k))
+            shorten_outputs(
+                inputs,
+                row,
+                steps,
+                k * width,
+                outputs,
+                rows,
+                width,
+                slopes,
+                TILE * k,
+                longest,
+            )
+    if any_above(moved, square):
+        for k, row in ((0, x), (1, y)):
+            norm = np.sqrt(lane(moved, TILE * k))
+            if norm > limit:
+                shorten(inputs, row, steps, k * width, width, limit / norm)
 
 
 def train_share(
@@ -365,29 +365,31 @@ def train_share(
         scratch: Made for these settings, this width and at least n tokens.
 
     Returns:
-        The number of words, and of pairs.
+        The number of words, and of pairs that count in the loss.
     """
-    zeros = len(noise.alias) * width
+    zeros = len(noise.columns) * width
     tiles = scratch.rows.shape[1] // TILE
+    uncounted = np.uint64(settings.loss_every - 1)
     n = read_words(ids, offsets, start, width, noise, settings, scratch)
+    # The first group trained is empty, from 0 to 0.
     pairs = first = stop = size = slot = np.int64(0)
-    mixed = n < 0
-    if n > 0:
-        stop, size, mixed = draw_group(first, width, noise, settings, scratch, slot)
     while first < n:
         # The next group is drawn before this one is trained, to prefetch its rows.
-        coming, next_stop, next_size, next_mixed = 1 - slot, n, np.int64(0), mixed
+        coming, next_stop, next_size = 1 - slot, n, np.int64(0)
         if stop < n:
-            next_stop, next_size, next_mixed = draw_group(
+            next_stop, next_size = draw_group(
                 stop, width, noise, settings, scratch, coming
             )
             reach = settings.window
             for i in range(min(n, stop + reach), min(n, next_stop + reach)):
-                prefetch_row(inputs, scratch.words[i], width)
+                for d in range(0, width, LANES):
+                    prefetch(inputs, scratch.words[i] + d)
         gone = scratch.position[first] / settings.tokens
         rate = np.float32(settings.lr + (settings.lr_min - settings.lr) * gone)
-        twos, found = list_neighbors(first, stop, zeros, settings, scratch)
-        pairs += found
+        twos, found = list_neighbors(first, stop, zeros, scratch)
+        bits = random(settings.key, scratch.position[first], REACH)
+        counted = pairs == 0 or bits & uncounted == 0
+        pairs += found if counted else 0
         rows = scratch.rows[slot, : -(-size // TILE) * TILE]
         fetched = np.int64(0)
         for two in range(twos):
@@ -397,17 +399,26 @@ def train_share(
                 scratch.ahead[tile] = scratch.rows[coming, fetched] if more else rows[0]
                 fetched += more
             train_two(
-                two, slot, inputs, outputs, rows, width, rate, mixed, settings, scratch
+                two,
+                slot,
+                inputs,
+                outputs,
+                rows,
+                width,
+                rate,
+                counted,
+                settings,
+                scratch,
             )
-        slot, first, stop, size, mixed = coming, stop, next_stop, next_size, next_mixed
+        slot, first, stop, size = coming, stop, next_stop, next_size
     return n, pairs
 
 
 def compile_kernel(cache: Path | None) -> Callable[..., tuple[int, int]]:
     """Return `train_share` compiled, from the cache if it is there."""
-    noise = Noise(np.zeros(1, np.int64), np.zeros(1, np.uint32), np.zeros(1, np.int32))
+    noise = Noise(np.zeros(1, np.int64), np.zeros((1, 2), np.uint32))
     one = np.float32(1)
-    settings = Settings(1, 1, 1, one, one, one, 1.0, 1.0, 1, np.uint64(0))
+    settings = Settings(1, 1, 1, one, one, one, 1.0, 1.0, 1, 1, np.uint64(0))
     scratch = make_scratch(settings, words=1, width=LANES, tokens=0)
     nothing, offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
     matrix = aligned(4 * LANES)

@@ -54,7 +54,7 @@ def train_share(
         settings: What shapes the result.
 
     Returns:
-        The loss in nats, the number of words, and of pairs.
+        The loss in nats, the number of words, and of pairs that count in the loss.
     """
     loss, words, pairs = 0.0, 0, 0
     for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
@@ -66,11 +66,14 @@ def train_share(
             negatives = draw_negatives(sentence[first].token, noise, settings)
             rate = learning_rate(sentence[first].token, settings)
             group = range(first, stop)
+            counted = pairs == 0 or is_counted(sentence[first].token, settings)
             for two in neighbors_in_twos(sentence, group, settings.window):
-                loss += train_two(
+                of_two = train_two(
                     sentence, group, two, negatives, rate, inputs, outputs, settings
                 )
-                pairs += sum(len(windows(sentence, group, i)) for i in two)
+                if counted:
+                    loss += of_two
+                    pairs += sum(len(windows(sentence, group, i)) for i in two)
             first = stop
     return loss, words, pairs
 
@@ -112,10 +115,15 @@ def draw_negatives(token: int, noise: Noise, settings: Settings) -> list[int]:
     words = []
     for k in range(settings.negatives):
         bits = random(int(settings.key), token, 2 + k)
-        column = (bits >> 32) * len(noise.alias) >> 32
-        own = bits % COIN < noise.threshold[column]
-        words.append(column if own else int(noise.alias[column]))
+        column = (bits >> 32) * len(noise.columns) >> 32
+        threshold, alias = noise.columns[column].tolist()
+        words.append(column if bits % COIN < threshold else alias)
     return words
+
+
+def is_counted(token: int, settings: Settings) -> bool:
+    """Return whether the group that begins with a token is drawn for the loss."""
+    return random(int(settings.key), token, 1) % settings.loss_every == 0
 
 
 def learning_rate(token: int, settings: Settings) -> np.float32:

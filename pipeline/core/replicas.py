@@ -55,6 +55,16 @@ from pipeline.errors import ShapeError
 
 SETTLED = 50.0
 
+# An epoch is divided into at least about so many parts, whatever the staleness: a short
+# text's replicas would drift too far apart.
+MEETINGS = 12
+
+# From so many tokens in an epoch on, one group of `LOSS_EVERY` counts in the loss, some
+# 70,000 pairs at least: a standard error of 0.005 nats where it is about 2. All of them
+# would take a tenth of the time.
+LONG_TEXT = 100_000
+LOSS_EVERY = 8
+
 # Bytes of held-out pairs, about, that are drawn once and kept; the others are drawn
 # anew after each epoch, which takes longer than measuring their loss.
 KEPT_HELDOUT = 50_000_000
@@ -75,7 +85,8 @@ class Method:
         gradient_clip: Largest norm of an example's gradient in a row; inf: no clipping.
         log_epsilon: Added inside the logarithms of the loss.
         replicas: Copies that are trained side by side and merged, ≥ 1.
-        block_tokens: Tokens between two merges, all replicas together, ≥ 1.
+        staleness: Tokens that a replica does not see before the next merge, ≥ 1:
+            those of the others. Fewer where an epoch is short.
         seed: The run's seed.
     """
 
@@ -89,7 +100,7 @@ class Method:
     gradient_clip: float
     log_epsilon: float
     replicas: int
-    block_tokens: int
+    staleness: int
     seed: int
 
     def __post_init__(self) -> None:
@@ -98,7 +109,7 @@ class Method:
             raise ValueError(f"score_clip={self.score_clip:g}: expected at most 80")
         if not 1 <= self.negatives <= 65_000:
             raise ValueError(f"negatives={self.negatives}: expected at most 65,000")
-        for name in ("epochs", "window", "shared_centers", "replicas", "block_tokens"):
+        for name in ("epochs", "window", "shared_centers", "replicas", "staleness"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
 
@@ -229,7 +240,10 @@ class ReplicaTrainer:
     @property
     def blocks(self) -> int:
         """Blocks in an epoch, at least 1."""
-        return max(1, round(self._text.tokens / self._method.block_tokens))
+        stale = min(self._method.staleness, self._text.tokens / MEETINGS)
+        # Of a block's tokens, a replica sees one share; one alone has no others.
+        unseen = 1 - 1 / max(2, self._method.replicas)
+        return max(1, round(self._text.tokens * unseen / max(stale, 1)))
 
     @property
     def center(self) -> Floats:
@@ -319,7 +333,8 @@ class ReplicaTrainer:
             self._width,
             self._settings.score_clip,
             self._settings.log_epsilon,
-            aligned(2 * LANES),
+            aligned(8),
+            aligned(8),
             loss,
         )
         return math.fsum(loss), pairs
@@ -356,6 +371,7 @@ def _settings(method: Method, tokens: int) -> Settings:
         lr=method.lr,
         lr_min=method.lr_min,
         tokens=max(1, tokens * method.epochs),
+        loss_every=1 if tokens < LONG_TEXT else LOSS_EVERY,
         key=np.uint64(key),
     )
 

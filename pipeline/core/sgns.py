@@ -338,5 +338,9 @@ def initial_vectors(
     """
     rows, d = shape
     bound = np.sqrt(6 / (rows + d)) if form == "xavier" else 1 / (2 * d)
-    center = (2 * rng.random(shape, dtype=np.float32) - 1) * np.float32(bound)
+    center = rng.random(shape, dtype=np.float32)
+    # In place: copies that come and go would leave their memory with the process.
+    center *= 2
+    center -= 1
+    center *= np.float32(bound)
     return center, np.zeros(shape, np.float32)

@@ -1,15 +1,16 @@
 """Sixteen floats as one Numba value, with the same bits on every processor.
 
 Numba compiles plain loops over matrix rows only in part to vector code: it cannot
-promise LLVM that two arrays do not overlap. This module gives jitted code a value of
-type `lanes`, which is LLVM's `<16 x float>`, and a few operations on it, so that a
+promise LLVM that two arrays do not overlap. This module gives jitted code values of
+type `lanes`, which is LLVM's `<16 x float>`, and a few operations on them, so that a
 kernel says itself what is loaded, what stays in registers and what is stored:
 
     x = load(inputs, row + d)                       # 16 floats of a row
     total = fma(x, load(outputs, other + d), total)
 
-LLVM maps the value to one AVX-512, two AVX2 or four SSE or NEON registers. That must
-not show in the result, hence four rules:
+LLVM maps a value to one AVX-512, two AVX2 or four SSE or NEON registers. A value of
+type `eight`, `<8 x float>`, takes half as much; what is arithmetic works on both. The
+registers must not show in the result, hence four rules:
 
 - each lane has its own order of operations, whatever the width of a register;
 - multiply-adds are explicit (`llvm.fma`, rounded once) and no instruction carries a
@@ -24,8 +25,8 @@ append one LLVM instruction each and return its result. Nothing else is involved
 the emitter returns is the value of the call. An array arrives as a struct, from which
 `_address` takes the pointer.
 
-Indices count floats and are not checked. A load or store of lanes must lie at a
-multiple of 16 floats in an array made by `aligned`; elsewhere the process may crash.
+Indices count floats and are not checked. A load or store must lie at a multiple of as
+many floats in an array made by `aligned`; elsewhere the process may crash.
 """
 
 # ruff: noqa: PLR0917 - Numba's intrinsics take no keyword-only arguments.
@@ -41,35 +42,38 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 LANES = 16
+EIGHT = 8
 BYTES = 64  # of 16 floats, and of a cache line
 
 # Numba and llvmlite ship no types of their own.
 Builder = Any
 Value = Any
 Lanes = Any  # 16 floats, inside jitted code
+Eight = Any  # 8 floats, likewise
 Emitter = Callable[[Any, Builder, Any, Any], Value]
 Definition = tuple[Any, Emitter]
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
-_INTS = ir.VectorType(_INT32, LANES)
-_DOUBLES = ir.VectorType(ir.DoubleType(), 8)
+_EIGHT = ir.VectorType(ir.FloatType(), EIGHT)
+_DOUBLES = ir.VectorType(ir.DoubleType(), EIGHT)
 
 
-def _lanes_type() -> Any:
-    """Make and register the Numba type whose LLVM form is `<16 x float>`."""
+def _vector_type(name: str, llvm_type: Any) -> Any:
+    """Make and register a Numba type of this LLVM form."""
     primitive: Any = models.PrimitiveModel
-    kind = type("Lanes", (types.Type,), {})
+    kind = type(name.title(), (types.Type,), {})
 
     def represent(model: Any, manager: Any, instance: Any) -> None:
-        primitive.__init__(model, manager, instance, _FLOATS)
+        primitive.__init__(model, manager, instance, llvm_type)
 
     register_model(kind)(type("_", (primitive,), {"__init__": represent}))
-    return kind(name="lanes")
+    return kind(name=name)
 
 
-lanes = _lanes_type()
+lanes = _vector_type("lanes", _FLOATS)
+eight = _vector_type("eight", _EIGHT)
 
 
 def operation(define: Callable[..., Definition]) -> Callable[..., Any]:
@@ -96,26 +100,36 @@ def aligned(
 # ---- what the emitters are made of ----
 
 
-def _constant(value: float) -> Value:
-    return ir.Constant(_FLOATS, [float(np.float32(value))] * LANES)
+def _constant(kind: Any, value: float) -> Value:
+    return ir.Constant(kind, [float(np.float32(value))] * kind.count)
 
 
-def _integers(value: int) -> Value:
-    return ir.Constant(_INTS, [value] * LANES)
+def _integers(kind: Any) -> Any:
+    """Return the type of as many 32-bit integers as a vector type has floats."""
+    return ir.VectorType(_INT32, kind.count)
+
+
+def _integer(kind: Any, value: int) -> Value:
+    return ir.Constant(_integers(kind), [value] * kind.count)
 
 
 def _address(context: Any, b: Builder, kind: Any, array: Value, index: Value) -> Value:
     return b.gep(context.make_array(kind)(context, b, array).data, [index])
 
 
-def _load(b: Builder, address: Value, kind: Any = _FLOATS) -> Value:
+def _load(b: Builder, address: Value, kind: Any) -> Value:
     value = b.load(b.bitcast(address, kind.as_pointer()))
-    value.align = BYTES
+    value.align = _bytes(kind)
     return value
 
 
 def _store(b: Builder, address: Value, value: Value) -> None:
-    b.store(value, b.bitcast(address, value.type.as_pointer())).align = BYTES
+    pointer = b.bitcast(address, value.type.as_pointer())
+    b.store(value, pointer).align = _bytes(value.type)
+
+
+def _bytes(kind: Any) -> int:
+    return int(kind.count * (8 if kind.element == ir.DoubleType() else 4))
 
 
 def _llvm(b: Builder, kind: Any, name: str) -> Value:
@@ -124,26 +138,26 @@ def _llvm(b: Builder, kind: Any, name: str) -> Value:
 
 
 def _fma(b: Builder, x: Value, y: Value, z: Value) -> Value:
-    kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
-    return b.call(_llvm(b, kind, "llvm.fma.v16f32"), [x, y, z])
+    kind = ir.FunctionType(x.type, [x.type] * 3)
+    return b.call(_llvm(b, kind, f"llvm.fma.v{x.type.count}f32"), [x, y, z])
 
 
 def _pick(b: Builder, x: Value, y: Value, order: Sequence[int]) -> Value:
-    """Return lanes of x (0-15) and y (16-31) in an order."""
+    """Return lanes of x, and of y (counted on from those of x), in an order."""
     mask = ir.Constant(ir.VectorType(_INT32, len(order)), list(order))
     return b.shuffle_vector(x, y, mask)
 
 
-def _splat(b: Builder, x: Value) -> Value:
-    empty = ir.Constant(_FLOATS, ir.Undefined)
-    return _pick(b, b.insert_element(empty, x, _INT32(0)), empty, [0] * LANES)
+def _splat(b: Builder, kind: Any, x: Value) -> Value:
+    empty = ir.Constant(kind, ir.Undefined)
+    return _pick(b, b.insert_element(empty, x, _INT32(0)), empty, [0] * kind.count)
 
 
 def _polynomial(b: Builder, x: Value, coefficients: Sequence[float]) -> Value:
     """Horner's rule, lowest coefficient first."""
-    value = _constant(coefficients[-1])
+    value = _constant(x.type, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
-        value = _fma(b, value, x, _constant(coefficient))
+        value = _fma(b, value, x, _constant(x.type, coefficient))
     return value
 
 
@@ -155,14 +169,24 @@ def load(typing: Any, array: Any, index: Any) -> Definition:
     """Return the 16 floats from array[index] on."""
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
-        return _load(b, _address(context, b, signature.args[0], *values))
+        return _load(b, _address(context, b, signature.args[0], *values), _FLOATS)
 
     return lanes(array, index), emit
 
 
 @operation
+def load_eight(typing: Any, array: Any, index: Any) -> Definition:
+    """Return the 8 floats from array[index] on."""
+
+    def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
+        return _load(b, _address(context, b, signature.args[0], *values), _EIGHT)
+
+    return eight(array, index), emit
+
+
+@operation
 def store(typing: Any, array: Any, index: Any, x: Any) -> Definition:
-    """Set array[index : index + 16] to x."""
+    """Set the floats from array[index] on to x."""
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
         _store(b, _address(context, b, signature.args[0], *values[:2]), values[2])
@@ -173,14 +197,15 @@ def store(typing: Any, array: Any, index: Any, x: Any) -> Definition:
 
 @operation
 def prefetch(typing: Any, array: Any, index: Any) -> Definition:
-    """Start to bring array[index] near, with its cache line, to be written soon."""
+    """Start to bring array[index] near, with its cache line."""
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
         kind = ir.FunctionType(ir.VoidType(), [_BYTES, _INT32, _INT32, _INT32])
         function = _llvm(b, kind, "llvm.prefetch.p0")
         address = b.bitcast(_address(context, b, signature.args[0], *values), _BYTES)
-        # For writing, keep in all caches, as data.
-        b.call(function, [address, _INT32(1), _INT32(3), _INT32(1)])
+        # For reading, into the second-level cache, as data. In the first level, what
+        # comes would drive out what is at work: the kernel is 3% slower.
+        b.call(function, [address, _INT32(0), _INT32(2), _INT32(1)])
         return context.get_dummy_value()
 
     return types.void(array, index), emit
@@ -188,15 +213,15 @@ def prefetch(typing: Any, array: Any, index: Any) -> Definition:
 
 @operation
 def accumulate(typing: Any, sums: Any, x: Any) -> Definition:
-    """Add the lower 8 lanes of x to sums[:8], in float64."""
+    """Add 8 floats to sums[:8], in float64."""
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
         address = _address(context, b, signature.args[0], values[0], _INT64(0))
-        terms = b.fpext(_pick(b, values[1], values[1], range(8)), _DOUBLES)
+        terms = b.fpext(values[1], _DOUBLES)
         _store(b, address, b.fadd(_load(b, address, _DOUBLES), terms))
         return context.get_dummy_value()
 
-    return types.void(sums, x), emit
+    return types.void(sums, eight), emit
 
 
 # ---- arithmetic, lane by lane ----
@@ -204,44 +229,61 @@ def accumulate(typing: Any, sums: Any, x: Any) -> Definition:
 
 @operation
 def splat(typing: Any, x: Any) -> Definition:
-    """Return a float32 in all lanes."""
-    return lanes(types.float32), lambda context, b, signature, x: _splat(b, *x)
+    """Return a float32 in 16 lanes."""
+    return lanes(types.float32), lambda context, b, signature, x: _splat(b, _FLOATS, *x)
+
+
+@operation
+def splat_eight(typing: Any, x: Any) -> Definition:
+    """Return a float32 in 8 lanes."""
+    return eight(types.float32), lambda context, b, signature, x: _splat(b, _EIGHT, *x)
+
+
+@operation
+def fours(typing: Any, x: Any, y: Any) -> Definition:
+    """Return a float32 in lanes 0-3 and another in 4-7."""
+
+    def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
+        x, y = (_splat(b, _EIGHT, value) for value in values)
+        return _pick(b, x, y, [*range(4), *range(12, 16)])
+
+    return eight(types.float32, types.float32), emit
 
 
 @operation
 def add(typing: Any, x: Any, y: Any) -> Definition:
     """Return x + y."""
-    return lanes(x, y), lambda context, b, signature, xy: b.fadd(*xy)
+    return x(x, y), lambda context, b, signature, xy: b.fadd(*xy)
 
 
 @operation
 def subtract(typing: Any, x: Any, y: Any) -> Definition:
     """Return x - y."""
-    return lanes(x, y), lambda context, b, signature, xy: b.fsub(*xy)
+    return x(x, y), lambda context, b, signature, xy: b.fsub(*xy)
 
 
 @operation
 def multiply(typing: Any, x: Any, y: Any) -> Definition:
     """Return x · y."""
-    return lanes(x, y), lambda context, b, signature, xy: b.fmul(*xy)
+    return x(x, y), lambda context, b, signature, xy: b.fmul(*xy)
 
 
 @operation
 def divide(typing: Any, x: Any, y: Any) -> Definition:
     """Return x / y."""
-    return lanes(x, y), lambda context, b, signature, xy: b.fdiv(*xy)
+    return x(x, y), lambda context, b, signature, xy: b.fdiv(*xy)
 
 
 @operation
 def fma(typing: Any, x: Any, y: Any, z: Any) -> Definition:
     """Return x · y + z, rounded once."""
-    return lanes(x, y, z), lambda context, b, signature, xyz: _fma(b, *xyz)
+    return x(x, y, z), lambda context, b, signature, xyz: _fma(b, *xyz)
 
 
 @operation
 def negate(typing: Any, x: Any) -> Definition:
     """Return -x."""
-    return lanes(x), lambda context, b, signature, x: b.fneg(*x)
+    return x(x), lambda context, b, signature, x: b.fneg(*x)
 
 
 @operation
@@ -254,7 +296,7 @@ def clip(typing: Any, x: Any, bound: Any) -> Definition:
         x = b.select(b.fcmp_ordered(">", x, bound), bound, x)
         return b.select(b.fcmp_ordered("<", x, least), least, x)
 
-    return lanes(x, bound), emit
+    return x(x, bound), emit
 
 
 @operation
@@ -264,7 +306,7 @@ def larger(typing: Any, x: Any, y: Any) -> Definition:
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
         return b.select(b.fcmp_ordered(">", *values), *values)
 
-    return lanes(x, y), emit
+    return x(x, y), emit
 
 
 @operation
@@ -272,33 +314,11 @@ def any_above(typing: Any, x: Any, bound: Any) -> Definition:
     """Return whether x > bound in some lane, a bool."""
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
-        mask = b.bitcast(b.fcmp_ordered(">", *values), ir.IntType(LANES))
-        return b.icmp_unsigned("!=", mask, ir.IntType(LANES)(0))
+        bits = ir.IntType(values[0].type.count)
+        mask = b.bitcast(b.fcmp_ordered(">", *values), bits)
+        return b.icmp_unsigned("!=", mask, bits(0))
 
     return types.boolean(x, bound), emit
-
-
-@operation
-def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Definition:
-    """Return lanes of `yes` where x > 0, of `no` elsewhere."""
-
-    def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
-        x, yes, no = values
-        return b.select(b.fcmp_ordered(">", x, _constant(0)), yes, no)
-
-    return lanes(x, yes, no), emit
-
-
-@operation
-def fours(typing: Any, x: Any, y: Any) -> Definition:
-    """Return a float32 in lanes 0-3, another in 4-7, zero in the others."""
-
-    def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
-        both = b.insert_element(_constant(0), values[0], _INT32(0))
-        both = b.insert_element(both, values[1], _INT32(1))
-        return _pick(b, both, both, [0] * 4 + [1] * 4 + [2] * 8)
-
-    return lanes(types.float32, types.float32), emit
 
 
 # ---- sums over lanes ----
@@ -323,7 +343,7 @@ def sums_of_eight(
     """Return the sum of s's lanes in lane 0, of t's in 1, and so on to z's in 7.
 
     Each sum is a tree, first of lanes 8 apart, then 4, 2 and 1. Eight together take
-    16 shuffles, one alone takes 4. The upper lanes are zero.
+    16 shuffles, one alone takes 4.
     """
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
@@ -335,26 +355,35 @@ def sums_of_eight(
         suwy = _halves(b, sw, uy, 8)
         tvxz = _halves(b, tx, vz, 8)
         twos = _halves(b, suwy, tvxz, 4)  # s t u v w x y z, two lanes each
-        zeros, upper = _constant(0), [LANES] * 8
-        even = _pick(b, twos, zeros, [*range(0, LANES, 2), *upper])
-        return b.fadd(even, _pick(b, twos, zeros, [*range(1, LANES, 2), *upper]))
+        even, odd = (_pick(b, twos, twos, range(k, LANES, 2)) for k in (0, 1))
+        return b.fadd(even, odd)
 
-    return lanes(s, t, u, v, w, x, y, z), emit
+    return eight(s, t, u, v, w, x, y, z), emit
 
 
 @operation
-def total(typing: Any, x: Any) -> Definition:
-    """Return the sum of all lanes, a float32, by the tree of `sums_of_eight`."""
+def sums_of_two(typing: Any, x: Any, y: Any) -> Definition:
+    """Return the sum of x's lanes in lanes 0-3, of y's in 4-7, by the same tree."""
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
-        (x,) = values
-        for half in (8, 4, 2, 1):
-            x = b.fadd(
-                _pick(b, x, x, range(half)), _pick(b, x, x, range(half, 2 * half))
-            )
-        return b.extract_element(x, _INT32(0))
+        x, y = values
+        sums = _halves(b, x, y, LANES)
+        for apart in (4, 2, 1):
+            other = _pick(b, sums, sums, [k ^ apart for k in range(LANES)])
+            sums = b.fadd(sums, other)
+        return _pick(b, sums, sums, [*range(4), *range(8, 12)])
 
-    return types.float32(x), emit
+    return eight(x, y), emit
+
+
+@operation
+def lane(typing: Any, x: Any, number: Any) -> Definition:
+    """Return a lane of x, a float32."""
+
+    def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
+        return b.extract_element(*values)
+
+    return types.float32(x, types.int32), emit
 
 
 # ---- exp and log ----
@@ -397,15 +426,16 @@ def exp(typing: Any, x: Any) -> Definition:
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
         (x,) = values
-        shifted = _fma(b, x, _constant(1 / _LOG2), _constant(_ROUND))
-        k = b.fsub(shifted, _constant(_ROUND))
-        r = _fma(b, k, _constant(-_LOG2_HIGH), x)
-        r = _fma(b, k, _constant(_LOG2_HIGH - _LOG2), r)
-        bits = b.bitcast(_polynomial(b, r, _EXP), _INTS)
-        exponent = b.shl(b.bitcast(shifted, _INTS), _integers(23))
-        return b.bitcast(b.add(bits, exponent), _FLOATS)
+        kind = x.type
+        shifted = _fma(b, x, _constant(kind, 1 / _LOG2), _constant(kind, _ROUND))
+        k = b.fsub(shifted, _constant(kind, _ROUND))
+        r = _fma(b, k, _constant(kind, -_LOG2_HIGH), x)
+        r = _fma(b, k, _constant(kind, _LOG2_HIGH - _LOG2), r)
+        bits = b.bitcast(_polynomial(b, r, _EXP), _integers(kind))
+        exponent = b.shl(b.bitcast(shifted, _integers(kind)), _integer(kind, 23))
+        return b.bitcast(b.add(bits, exponent), kind)
 
-    return lanes(x), emit
+    return x(x), emit
 
 
 @operation
@@ -417,12 +447,13 @@ def log(typing: Any, x: Any) -> Definition:
     """
 
     def emit(context: Any, b: Builder, signature: Any, values: Any) -> Value:
-        bits = b.bitcast(values[0], _INTS)
-        half_root = 0x3F3504F3  # the bits of √½
-        k = b.ashr(b.sub(bits, _integers(half_root)), _integers(23))
-        mantissa = b.bitcast(b.sub(bits, b.shl(k, _integers(23))), _FLOATS)
-        f = b.fsub(mantissa, _constant(1))
+        kind = values[0].type
+        bits = b.bitcast(values[0], _integers(kind))
+        half_root = _integer(kind, 0x3F3504F3)  # the bits of √½
+        k = b.ashr(b.sub(bits, half_root), _integer(kind, 23))
+        mantissa = b.bitcast(b.sub(bits, b.shl(k, _integer(kind, 23))), kind)
+        f = b.fsub(mantissa, _constant(kind, 1))
         rest = b.fmul(f, _polynomial(b, f, _LOG))
-        return _fma(b, b.sitofp(k, _FLOATS), _constant(_LOG2), rest)
+        return _fma(b, b.sitofp(k, kind), _constant(kind, _LOG2), rest)
 
-    return lanes(x), emit
+    return x(x), emit

@@ -12,7 +12,8 @@ class Progress:
 
     Attributes:
         loss: Nats, float64, summed over pairs, each before the step it takes part in.
-        pairs: (center, context) pairs.
+        pairs: (center, context) pairs that the loss is summed over: all, or some drawn
+            at random; at least one if there is any.
         words: Known words gone through, whether subsampling kept them or not.
         rate: Learning rate at the block's end, or in all of it where it is constant.
     """

@@ -71,7 +71,7 @@ class TrainConfig:
     init: Literal["xavier", "word2vec"]
     shared_centers: PositiveInt
     replicas: PositiveInt
-    block_tokens: PositiveInt
+    staleness: PositiveInt
     threads: Annotated[PositiveInt | Literal["auto"], Unkeyed()]
     kernel_cache: Annotated[Path | None, Unkeyed()]
     batch_size: PositiveInt
@@ -143,10 +143,11 @@ def train(
     stop. Ctrl-C takes effect at the end of a block, with a checkpoint.
 
     Metrics per epoch: `train/loss`, `train/heldout_loss` (nats per pair),
-    `train/learning_rate` and `train/words_per_second`. Within long epochs, every
-    30 s: `train/live_loss`, over the pairs since the last time, and
-    `train/live_words_per_second`; their step counts thousands of words gone through
-    in all epochs.
+    `train/learning_rate` and `train/words_per_second`. With the compiled kernel and a
+    long text, `train/loss` is the mean over one pair of eight, drawn at random. Within
+    long epochs, every 30 s: `train/live_loss`, over the pairs since the last time, and
+    `train/live_words_per_second`; their step counts thousands of words gone through in
+    all epochs.
 
     Raises:
         ConfigError: if the held-out split does not exist or is trained on, or
@@ -359,7 +360,7 @@ def _make_trainer(task: _Task, state: Checkpoint) -> Trainer:
             gradient_clip=config.gradient_clip,
             log_epsilon=config.log_epsilon,
             replicas=config.replicas,
-            block_tokens=config.block_tokens,
+            staleness=config.staleness,
             seed=config.seed,
         ),
         task.splits,

@@ -41,6 +41,7 @@ def make_settings(**changed):
         "lr": 0.05,
         "lr_min": 0.001,
         "tokens": 1000,
+        "loss_every": 1,
         "key": np.uint64(2**63 + 12345),
     }
     values.update(changed)
@@ -111,6 +112,7 @@ def problems(draw):
         score_clip=draw(st.sampled_from([0.5, 10.0, 80.0])),
         gradient_clip=draw(st.sampled_from([0.3, 2.0, np.inf])),
         log_epsilon=draw(st.sampled_from([0.0, 1e-10, 1e-2])),
+        loss_every=draw(st.sampled_from([1, 2, 8])),
         key=np.uint64(draw(st.integers(0, 2**64 - 1))),
     )
     scale = draw(st.sampled_from([0.1, 1.0, 3.0])) / np.sqrt(dim)
@@ -200,6 +202,46 @@ def test_a_pair_takes_a_step_down_the_gradient_of_its_loss(kernel, rng):
     assert found[4] == 2
 
 
+def test_groups_drawn_for_the_loss_stand_for_all(kernel, rng):
+    noise = make_noise(build_alias_table(np.ones(50)), np.ones(50))
+    inputs, outputs = rng.normal(size=(2, 50, 16)).astype(np.float32) / 4
+    sentences = [rng.integers(50, size=8) for _ in range(4000)]
+    # Nothing is learned, so that all of it comes from one distribution.
+    method = make_settings(window=2, lr=0, lr_min=0)
+
+    whole, drawn = (
+        train(
+            kernel,
+            sentences,
+            inputs,
+            outputs,
+            noise,
+            method._replace(loss_every=every),
+        )
+        for every in (1, 8)
+    )
+
+    # Of about 16,000 groups, each with probability 1/8; six standard deviations.
+    assert drawn[4] == pytest.approx(whole[4] / 8, rel=6 * np.sqrt(7 / 16_000))
+    # Losses of pairs differ by less than 1.
+    assert drawn[2] / drawn[4] == pytest.approx(
+        whole[2] / whole[4], abs=6 / np.sqrt(2000)
+    )
+
+
+def test_some_pair_counts_in_the_loss_if_there_is_any(kernel, rng):
+    noise = make_noise(build_alias_table(np.ones(5)), np.ones(5))
+    inputs, outputs = rng.normal(size=(2, 5, 7)).astype(np.float32)
+    method = make_settings(loss_every=2**40)
+
+    *_, loss, _, pairs, _ = train(
+        kernel, [[3], [], [1, 2]], inputs, outputs, noise, method
+    )
+
+    assert pairs == 2
+    assert loss > 0
+
+
 def test_clipping_bounds_each_step(kernel, rng):
     noise = make_noise(build_alias_table(np.ones(9)), np.ones(9))
     inputs, outputs = 5 * rng.normal(size=(2, 9, 16)).astype(np.float32)
@@ -249,8 +291,8 @@ def test_integer_noise_keeps_certainty_exact():
     noise = make_noise(table, np.array([1.0, 0.25, 0.0]))
 
     np.testing.assert_array_equal(noise.keep, [2**32, 2**30, 0])
-    assert noise.alias[0] == 0  # whatever the coin
-    np.testing.assert_array_equal(noise.threshold[1:], [2**31, 0])
+    assert noise.columns[0, 1] == 0  # whatever the coin
+    np.testing.assert_array_equal(noise.columns[1:, 0], [2**31, 0])
 
 
 def test_radius_is_uniform_and_tokens_are_kept_as_often_as_asked():

@@ -38,7 +38,7 @@ def make_method(**changed):
         "gradient_clip": 5.0,
         "log_epsilon": 1e-10,
         "replicas": 2,
-        "block_tokens": 300,
+        "staleness": 150,
         "seed": 7,
     }
     return Method(**{**values, **changed})
@@ -134,8 +134,8 @@ def test_one_replica_is_the_plain_twin_whatever_the_blocks(cache):
     noise = make_noise(
         build_alias_table(np.arange(1.0, WORDS + 1)), np.linspace(0.5, 1, WORDS)
     )
-    for tokens in (40, 10**6):
-        method = make_method(replicas=1, epochs=1, block_tokens=tokens)
+    for tokens in (20, 10**6):
+        method = make_method(replicas=1, epochs=1, staleness=tokens)
         found = train(method, splits, start(), cache)
 
         plain = center.copy(), context.copy()

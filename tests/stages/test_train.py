@@ -541,7 +541,7 @@ def test_the_last_checkpoint_holds_the_result(tmp_path, corpus):
 def fast(kernel_cache):
     """Two replicas that meet every 50 tokens."""
     return dataclasses.replace(
-        CONFIG, kernel="numba", kernel_cache=kernel_cache, block_tokens=50, threads=1
+        CONFIG, kernel="numba", kernel_cache=kernel_cache, staleness=25, threads=1
     )
 
 
@@ -633,7 +633,7 @@ def test_a_long_epoch_tells_of_itself_and_saves_what_is_done(
 
 
 def test_ctrl_c_ends_at_the_next_block_with_a_checkpoint(tmp_path, corpus, fast):
-    long = dataclasses.replace(fast, epochs=100_000, block_tokens=10_000)
+    long = dataclasses.replace(fast, epochs=100_000, staleness=5_000)
     (tmp_path / "w").mkdir()
 
     class Patient(Report):
@@ -675,7 +675,7 @@ corpus = encode([list(range(60)), *drawn], valid=drawn[:20])
 with tempfile.TemporaryDirectory() as folder:
     for changed in ({}, {"replicas": 3, "gradient_clip": 0.4, "subsample": 1e-2}):
         config = replace(CONFIG, kernel="numba", kernel_cache=Path(sys.argv[1]))
-        config = replace(config, dim=20, block_tokens=500, **changed)
+        config = replace(config, dim=20, staleness=250, **changed)
         result = run(Path(folder) / str(len(changed)), corpus, config)
         for part in bits(result):
             print(hashlib.sha256(part).hexdigest())
