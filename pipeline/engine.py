@@ -177,6 +177,10 @@ def run(
     Raises:
         W2VError: what a stage raised. Stages finished before stay in the cache.
     """
+    for stage in stages:
+        # As the code is now: what is edited while an earlier stage runs is not what
+        # this process has loaded.
+        describe(stage.function.__module__)
     digests: dict[str, str] = {}
     results: dict[str, StageResult] = {}
     for stage in stages:
