@@ -13,6 +13,7 @@ hashed again; an object that is damaged counts as missing.
 
 import json
 import logging
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.artifacts import (
     file_digests,
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 _MANIFEST = "manifest.json"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Record:
     metrics: Sequence[tuple[str, float, int | None]]
     seconds: float
     written: int
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     @property
     def digest(self) -> str:
@@ -249,9 +253,14 @@ class Cache:
 
 def _read_record(path: Path) -> Record:
     try:
-        return _RECORD.validate_json(path.read_bytes(), strict=True)
-    except (ValidationError, OSError) as error:
+        record = _RECORD.validate_json(path.read_bytes(), strict=True)
+        key = record.ingredients.key
+    except (ValidationError, ValueError, OSError) as error:
         raise CacheError(f"cache record {path} is damaged") from error
+    # A digest becomes a path: nothing else may.
+    if key != path.stem or not all(map(_DIGEST.fullmatch, record.outputs.values())):
+        raise CacheError(f"cache record {path} is damaged: it is of other ingredients")
+    return record
 
 
 def _sync_tree(folder: Path) -> None:

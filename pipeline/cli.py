@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONGEST_WORD = 80  # characters that a table for people shows
+
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 # Shown after a run, where it has them; the rest is in `w2v show` and the UI.
@@ -90,6 +92,8 @@ def run(overrides: tuple[str, ...]) -> None:
         )
     # Multirun, --help, --cfg and the like are Hydra's own.
     import hydra
+
+    _refuse_aliases()
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through; they are told here
     # Hydra's parser wants its flags first; people write them where they like.
@@ -215,14 +219,48 @@ def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
 def _compose(overrides: Sequence[str]) -> "DictConfig":
     from hydra import compose, initialize_config_dir
 
+    _refuse_aliases()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         try:
             return compose("config", list(overrides))
+        except RecursionError as error:
+            raise ConfigError(
+                "the overrides are nested too deeply to be read: expected values such "
+                "as train.dim=100"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"a file of {config_folder()}: {error}") from error
+        except (AssertionError, AttributeError, LookupError, TypeError) as error:
+            # What Hydra raises where it did not expect a key or value, such as +=.
+            raise ConfigError(
+                f"the overrides cannot be read ({type(error).__name__} in Hydra): "
+                "expected KEY=VALUE, such as train.dim=100"
+            ) from error
         except ValueError as error:  # train=3: a group where its option is due
             raise ConfigError(
                 f"{error}: a group takes the name of one of its options, such as "
                 "train=default"
             ) from error
+
+
+def _refuse_aliases() -> None:
+    """Check that no YAML file repeats values by aliases.
+
+    OmegaConf writes each of them out: nine lists of nine aliases would be 400
+    million values.
+    """
+    import yaml
+
+    for path in sorted(config_folder().rglob("*.yaml")):
+        content = path.read_bytes()
+        if b"&" in content and b"*" in content:
+            for token in yaml.scan(content):
+                if isinstance(token, yaml.AliasToken):
+                    raise ConfigError(
+                        f"{path}:{token.start_mark.line + 1}: expected values written "
+                        f"out, found the alias *{token.value}. To use a value twice, "
+                        "write ${key}"
+                    )
 
 
 def _print_record(record: "RunRecord") -> None:
@@ -269,11 +307,15 @@ def _number(value: float) -> str:
 
 
 def _print_answers(answers: Sequence[tuple[str, float]], as_json: bool) -> None:
+    from pipeline.core.figures.style import shown
+
     if as_json:
         click.echo(json.dumps([{"word": w, "score": s} for w, s in answers]))
         return
-    width = max((len(word) for word, _ in answers), default=0)
-    for word, score in answers:
+    # A word may hold anything: what steers a terminal, or a megabyte.
+    words = [shown(word, _LONGEST_WORD) for word, _ in answers]
+    width = max(map(len, words), default=0)
+    for word, (_, score) in zip(words, answers, strict=True):
         click.echo(f"{word:<{width}}  {score:.4f}")
 
 
@@ -322,18 +364,20 @@ def _fail(message: str, code: int) -> None:
 def _exit_code(error: Exception) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
-    usage = isinstance(error, ConfigError | HydraException | OmegaConfBaseException)
-    return EXIT_USAGE if usage else EXIT_FAILED
+    composing = HydraException | OmegaConfBaseException | YAMLError
+    return EXIT_USAGE if isinstance(error, ConfigError | composing) else EXIT_FAILED
 
 
 def _message(error: Exception) -> str:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     if isinstance(error, W2VError):
         return str(error)
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         return _composition_message(error)
     return (
         f"{type(error).__name__}: {error}. This is a defect of the program: "

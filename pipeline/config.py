@@ -102,7 +102,7 @@ def check_config(values: Mapping[str, Any]) -> Config:
         for detail in error.errors(include_url=False):
             # One bad seed is bad in every group it is handed to: said once.
             fault = (detail["loc"][-1:], repr(detail["input"]))
-            lines.setdefault(fault, _explain(detail, values))
+            lines.setdefault(fault, _cut(_explain(detail, values)))
         raise ConfigError("\n".join(lines.values())) from error
     except TypeError as error:
         raise ConfigError(f"a value has no plain form: {error}") from error
@@ -170,7 +170,13 @@ def _item(values: Any, key: Any) -> Any:
     return values[key] if key < len(values) else None
 
 
+_LONGEST = 400  # characters that are said of one key
+
 _VARIANT_KEYS = ("reader", "backend")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def _shown(value: object) -> str:

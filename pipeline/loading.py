@@ -25,7 +25,7 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
         TrackingError: if there is no such run or it kept no vectors.
     """
     path = Path(run_or_path)
-    if path.is_file() or path.suffix or len(path.parts) > 1:  # no run's id has either
+    if _is_file(path) or path.suffix or len(path.parts) > 1:  # no run's id has either
         return load_vectors(path)
     folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
     record = load_record(folder, str(run_or_path))
@@ -35,6 +35,13 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
             "not finish. Run it again: finished stages are not repeated"
         )
     return load_vectors(_fetch(folder, record))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL: no file has that name
+        return False
 
 
 def _fetch(home: Path, record: RunRecord) -> Path:
