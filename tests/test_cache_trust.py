@@ -6,6 +6,7 @@ the cache: by running each stage alone and looking at which files and libraries
 the interpreter has loaded, and by what a run with an empty cache gives.
 """
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -403,3 +404,98 @@ def test_no_stage_reads_what_nothing_describes(bench, loaded):
     for stage, definitions in json.loads(done.stdout).items():
         described = {str(bench.tree / name.partition(": ")[0]) for name in definitions}
         assert described == loaded[stage], stage
+
+
+def w2v(bench: Bench, home: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run the command from the copy of the source."""
+    environment = os.environ | {"W2V_HOME": str(home), "PYTHONPATH": str(bench.tree)}
+    return subprocess.run(
+        [sys.executable, "-B", "-m", "pipeline", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=bench.folder,
+        timeout=200,
+    )
+
+
+def warm_copy(bench: Bench, name: str) -> Path:
+    home = bench.folder / name
+    shutil.copytree(bench.folder / "warm", home)
+    return home
+
+
+def test_explain_names_the_function_that_changed(bench):
+    path = bench.tree / "pipeline/core/sampling.py"
+    name = re.findall(r"^def (\w+)\(", bench.sources[path], re.MULTILINE)[0]
+    tree = ast.parse(bench.sources[path])
+    (function,) = [node for node in tree.body if getattr(node, "name", "") == name]
+    function.body.insert(1, ast.parse("_edited = 1").body[0])
+    bench.edit(path, ast.unparse(tree))
+    try:
+        done = w2v(bench, bench.folder / "warm", "explain", *bench.overrides)
+    finally:
+        bench.restore(path)
+
+    assert done.stdout.splitlines() == [
+        "ingest: hit",
+        "vocab: hit",
+        f"train: miss - pipeline/core/sampling.py: {name} changed",
+        "evaluate: waits - waits for embeddings",
+        "visualize: waits - waits for embeddings, history",
+    ], done.stderr
+
+
+def test_verify_finds_a_record_that_was_tampered_with(bench):
+    """Another sound object stands in for the vectors: only computing anew tells."""
+    home = warm_copy(bench, "tampered")
+    other = bench.run(home, "train.seed=99")["stages"]["train"]["outputs"]
+    right = bench.before["train"]["outputs"]
+    (path,) = [
+        path
+        for path in (home / "cache" / "records" / "train").iterdir()
+        if right["embeddings"] in path.read_text()
+    ]
+    path.write_text(path.read_text().replace(right["embeddings"], other["embeddings"]))
+
+    believed = w2v(bench, home, "run", *bench.overrides, "targets=[train]")
+    checked = w2v(
+        bench, home, "run", *bench.overrides, "targets=[train]", "cache.mode=verify"
+    )
+
+    assert re.search(r"^train +cached", believed.stdout, re.MULTILINE)
+    assert checked.returncode == 1
+    assert "error: train: computed again, embeddings differ" in checked.stderr
+
+
+@pytest.mark.slow
+def test_verify_finds_a_stage_that_is_not_deterministic(bench):
+    path = bench.tree / "pipeline/stages/vocab.py"
+    unsteady = "    import os\n\n    words.counts[:1] += os.urandom(1)[0] + 1\n"
+    text = bench.sources[path].replace(
+        "    encoded, metrics = {}", f"{unsteady}    encoded, metrics = {{}}"
+    )
+    assert text != bench.sources[path]
+    home = warm_copy(bench, "unsteady")
+    arguments = ("run", *bench.overrides, "targets=[vocab]")
+    bench.edit(path, text)
+    try:
+        assert w2v(bench, home, *arguments).returncode == 0
+        runs = [w2v(bench, home, *arguments, "cache.mode=verify") for _ in range(2)]
+    finally:
+        bench.restore(path)
+
+    # A byte is the same twice in 256 cases; twice in a row hardly ever.
+    failed = [done for done in runs if done.returncode]
+    assert failed
+    assert "the stage does not always give the same result" in failed[0].stderr
+
+
+@pytest.mark.slow
+def test_verify_accepts_what_is_deterministic(bench):
+    home = warm_copy(bench, "steady")
+    done = w2v(bench, home, "run", *bench.overrides, "cache.mode=verify")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" computed ") == len(TAKES)

@@ -8,6 +8,7 @@ error, give a number that the file does not hold, or take memory out of proporti
 import contextlib
 import gzip
 import hashlib
+import importlib.util
 import io
 import json
 import logging
@@ -594,3 +595,34 @@ def test_a_bomb_of_aliases_is_refused(tmp_path):
     )
     assert done.returncode == cli.EXIT_USAGE, done.stderr[-500:]
     assert "vocab/default.yaml" in done.stderr
+
+
+GUIDED = (
+    *("CoNLL files", "text files", "similarity files", "analogy files"),
+    *("vectors", "checkpoints", "reported metrics"),
+)
+RUNS = 20_000  # inputs; a bound in time would try less on a busy machine
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GUIDED)
+def test_a_guided_fuzzer_finds_no_other_error(readers, name, tmp_path, record_property):
+    if importlib.util.find_spec("atheris") is None:
+        pytest.skip("needs atheris, which has no wheel for this system")
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for number, content in enumerate(readers[name].files):
+        (corpus / str(number)).write_bytes(content)
+    script = Path(__file__).with_name("fuzz_reader.py")
+    options = (f"-runs={RUNS}", "-seed=1", "-max_len=4096", "-rss_limit_mb=1024")
+    done = subprocess.run(
+        [sys.executable, str(script), name, *options, "-timeout=60", str(corpus)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"Done {RUNS} runs" in done.stderr or f"#{RUNS}" in done.stderr
+    record_property("inputs tried", RUNS)
