@@ -21,7 +21,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from pipeline.core.files import write_atomically
-from pipeline.errors import TrackingError
+from pipeline.errors import StorageError, TrackingError
+from pipeline.locks import Lock, try_lock
 from pipeline.provenance import Environment
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ Timestamp = Annotated[
 
 _SHORTEST_PREFIX = 6  # 16 million runs before two are likely to share one
 _LATEST_SHOWN = 5
+_SAME_START = 1.0  # seconds; a process id comes again after hours
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class RunRecord:
         git: Which code ran.
         environment: On what it ran.
         process: Which process ran it.
+        task: Digest of all that a later run must have in common with this one to
+            go on with it; empty once there is nothing to go on with.
     """
 
     run_id: str
@@ -126,6 +130,7 @@ class RunRecord:
     git: GitRecord
     environment: Environment
     process: ProcessRecord
+    task: str = ""  # not in the records of earlier versions
 
     __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
@@ -136,6 +141,25 @@ _RECORD = TypeAdapter(RunRecord)
 def run_folder(home: Path, run_id: str) -> Path:
     """Return the folder that belongs to a run."""
     return home / "runs" / run_id
+
+
+def hold_run(home: Path, run_id: str) -> Lock | None:
+    """Take the lock that a run's process holds from its beginning to its end.
+
+    Returns:
+        None if a process has it.
+
+    Raises:
+        StorageError: if home cannot be written.
+    """
+    path = run_folder(home, run_id) / "run.lock"
+    try:
+        return try_lock(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written: {error.strerror}. Free some space, or set "
+            "home to a folder that can be written"
+        ) from error
 
 
 def save_record(home: Path, record: RunRecord) -> None:
@@ -227,6 +251,23 @@ def this_process() -> ProcessRecord:
 
     started = psutil.Process().create_time()
     return ProcessRecord(host=socket.gethostname(), pid=os.getpid(), started=started)
+
+
+def is_alive(process: ProcessRecord) -> bool:
+    """Say whether a process of this machine is still there.
+
+    False for one of another machine. A clock that was set makes a live process
+    look like another one: who is about to touch its run takes its lock first.
+    """
+    import psutil
+
+    if process.host != socket.gethostname():
+        return False
+    try:
+        started = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(abs(started - process.started) < _SAME_START)
 
 
 def _run_ids(home: Path) -> list[str]:

@@ -6,14 +6,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pipeline import engine, provenance
+from pipeline import engine, provenance, resume, unsent
 from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
 from pipeline.config import Config, to_yaml
@@ -23,13 +24,14 @@ from pipeline.core.interrupts import held_interrupts
 from pipeline.core.types import Metrics
 from pipeline.dag import STAGES
 from pipeline.engine import StageResult
-from pipeline.errors import StorageError, W2VError
+from pipeline.errors import RunGoneError, StorageError, W2VError
 from pipeline.records import (
     GitRecord,
     RunRecord,
     StageRecord,
     Status,
     TrackingRecord,
+    hold_run,
     now,
     save_record,
     this_process,
@@ -74,31 +76,44 @@ def run_pipeline(
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
     git = provenance.git_state()
     environment = provenance.environment()
+    task = resume.task_digest(stages, config.stages, values)
     watcher = None
     status: Status = "KILLED"
-    message = "interrupted"
-    try:
-        # A run that is begun in the store is a run that will be ended there.
-        with held_interrupts():
-            tracker = _open_tracker(config, values, git)
-            record = _first_record(
-                tracker, config, values, overrides, git=git, environment=environment
-            )
-            watcher = _Watcher(tracker, config, record)
-        logs = home / "logs" / f"{tracker.run_id}.log"
-        with _log_file(logs), logging_redirect_tqdm():
-            watcher.begin_run(values, git)
-            cache = Cache(home / "cache")
-            engine.run(stages, config.stages, cache, watcher, mode=config.cache.mode)
-        status, message = "FINISHED", ""
-    except Exception as error:
-        status, message = "FAILED", _message(error)
-        raise
-    finally:
-        if watcher:
+    message, again = "interrupted", True
+    with ExitStack() as locks:
+        try:
+            # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
-                watcher.end(status, message)
-                on_end(watcher.record)
+                tracker, earlier = _open_run(config, values, git, task, locks)
+                record = _first_record(
+                    *(tracker, config, values, overrides),
+                    git=git,
+                    environment=environment,
+                    task=task,
+                    earlier=earlier,
+                )
+                watcher = _Watcher(tracker, config, record)
+                watcher.save()
+            logs = home / "logs" / f"{tracker.run_id}.log"
+            with _log_file(logs), logging_redirect_tqdm():
+                if earlier:
+                    log.info("going on with run %s (%s)", *_how(earlier))
+                if config.tracking.backend != "off":
+                    unsent.send_all(home)
+                watcher.begin_run(values, git)
+                cache, mode = Cache(home / "cache"), config.cache.mode
+                engine.run(stages, config.stages, cache, watcher, mode=mode)
+            status, message, again = "FINISHED", "", False
+        except Exception as error:
+            status, message = "FAILED", _message(error)
+            # A full disk can be cleared; other errors come again.
+            again = isinstance(error, StorageError)
+            raise
+        finally:
+            if watcher:
+                with held_interrupts():
+                    watcher.end(status, message, again=again)
+                    on_end(watcher.record)
     return watcher.record
 
 
@@ -114,7 +129,6 @@ class _Watcher:
 
     def begin_run(self, values: Mapping[str, Any], git: provenance.Git | None) -> None:
         """Log what is known before the first stage."""
-        self._save()
         self._tracker.log_params(self.record.params)
         self._tracker.log_bytes(to_yaml(values).encode(), "config.yaml")
         environment = json.dumps(asdict(self.record.environment), indent=1)
@@ -133,14 +147,17 @@ class _Watcher:
         """Publish what a stage gave, computed now or found in the cache."""
         self._close_bar()
         name, record = result.name, result.record
+        stage = self._stage_record(result)
+        values = {metric: value for metric, value, _ in record.metrics}
+        values |= {
+            f"stage/{name}_seconds": stage.seconds,
+            f"stage/{name}_cached": float(stage.cached),
+        }
+        # Before any of it is logged: a run that is gone on with logs the same.
+        self._note(name, stage, values)
         if result.cached:
             log.info("%s: found in the cache", name)
             self._tracker.log_series(record.metrics)
-        values = {metric: value for metric, value, _ in record.metrics}
-        values |= {
-            f"stage/{name}_seconds": result.seconds,
-            f"stage/{name}_cached": float(result.cached),
-        }
         self._tracker.log_metrics(
             {k: v for k, v in values.items() if k.startswith("stage/")}
         )
@@ -158,33 +175,59 @@ class _Watcher:
                 values |= artifact.values
         if name == "train":
             self._publish_checkpoint()
-        stage = StageRecord(
-            key=record.ingredients.key,
-            digest=record.digest,
-            cached=result.cached,
-            seconds=result.seconds,
-        )
+        self._note(name, stage, values)
+
+    def end(self, status: Status, message: str, *, again: bool) -> None:
+        """Close the run in the tracking store and in its record.
+
+        Args:
+            status: How it ended.
+            message: Why it did not finish.
+            again: Whether another run may go on with it.
+        """
+        self._close_bar()
         self.record = replace(
             self.record,
-            metrics={**self.record.metrics, **values},
-            stages={**self.record.stages, name: stage},
+            status=status,
+            message=message,
+            ended=now(),
+            task=self.record.task if again else "",
         )
-        self._save()
-
-    def end(self, status: Status, message: str) -> None:
-        """Close the run in the tracking store and in its record."""
-        self._close_bar()
-        self.record = replace(self.record, status=status, message=message, ended=now())
         try:
             try:
                 self._tracker.end(status, message)
             finally:
-                self._save()
+                self.save()
         except W2VError as error:
             if status == "FINISHED":
                 raise
             # What ended the run is the error to tell, and it is on its way.
             log.error("%s", error)  # noqa: TRY400 - a trace would bury it
+
+    def save(self) -> None:
+        """Write the record."""
+        self.record = replace(self.record, artifacts=self._tracker.artifacts)
+        save_record(self._config.home_folder, self.record)
+
+    def _stage_record(self, result: StageResult) -> StageRecord:
+        """Return how a stage went; as before, if this run had finished it."""
+        fresh = StageRecord(
+            key=result.record.ingredients.key,
+            digest=result.record.digest,
+            cached=result.cached,
+            seconds=result.seconds,
+        )
+        before = self.record.stages.get(result.name)
+        done = before and (before.key, before.digest) == (fresh.key, fresh.digest)
+        return before if before and done else fresh
+
+    def _note(self, name: str, stage: StageRecord, values: Mapping[str, float]) -> None:
+        self.record = replace(
+            self.record,
+            metrics={**self.record.metrics, **values},
+            stages={**self.record.stages, name: stage},
+        )
+        self.save()
 
     def _publish_checkpoint(self) -> None:
         """Log the checkpoint that training ended with, to go on or start from."""
@@ -200,10 +243,6 @@ class _Watcher:
         if self._report:
             self._report.close()
             self._report = None
-
-    def _save(self) -> None:
-        self.record = replace(self.record, artifacts=self._tracker.artifacts)
-        save_record(self._config.home_folder, self.record)
 
 
 class _StageReport(Report):
@@ -245,15 +284,51 @@ class _StageReport(Report):
             self._bar = None
 
 
-def _open_tracker(
-    config: Config, values: Mapping[str, Any], git: provenance.Git | None
-) -> Tracker:
-    tags = {"config": json_digest(values)[:12]}
+def _open_run(
+    config: Config,
+    values: Mapping[str, Any],
+    git: provenance.Git | None,
+    task: str,
+    locks: ExitStack,
+) -> tuple[Tracker, resume.Earlier | None]:
+    """Go on with the run of a process that died, or begin one; hold its lock."""
+    home = config.home_folder
+    tags = {
+        "config": json_digest(values)[:12],
+        "task": task,
+        "process": resume.process_tag(),
+    }
     if git:
         tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
-    return open_tracker(
-        config.tracking, config.home_folder, run_name=_run_name(config), tags=tags
+    open_it = partial(
+        open_tracker, config.tracking, home, run_name=_run_name(config), tags=tags
     )
+    earlier = resume.take_over(config.tracking, home, task)
+    if earlier:
+        locks.callback(earlier.lock.release)
+        try:
+            tracker = open_it(run_id=earlier.run_id)
+        except RunGoneError as error:
+            log.warning("%s: it is not gone on with", error)
+            if earlier.record:
+                save_record(home, replace(earlier.record, task=""))
+        else:
+            tracker.set_tags(tags)
+            return tracker, earlier
+    tracker = open_it()
+    lock = hold_run(home, tracker.run_id)
+    if lock:
+        locks.callback(lock.release)
+    return tracker, None
+
+
+def _how(earlier: resume.Earlier) -> tuple[str, str]:
+    record = earlier.record
+    if record is None:
+        return earlier.run_id, "its process was killed as it began"
+    if record.status == "RUNNING":
+        return earlier.run_id, "its process was killed"
+    return earlier.run_id, f"{record.status}: {record.message}"
 
 
 def _first_record(
@@ -264,25 +339,29 @@ def _first_record(
     *,
     git: provenance.Git | None,
     environment: provenance.Environment,
+    task: str,
+    earlier: resume.Earlier | None,
 ) -> RunRecord:
+    before = earlier.record if earlier else None
     return RunRecord(
         run_id=tracker.run_id,
         name=_run_name(config),
         status="RUNNING",
         message="",
-        started=now(),
+        started=before.started if before else now(),
         ended=None,
         overrides=tuple(overrides),
         config=dict(values),
         params=params_of(values),
-        metrics={},
-        stages={},
+        metrics=before.metrics if before else {},
+        stages=before.stages if before else {},
         artifact_uri=tracker.artifact_uri,
         artifacts=(),
         tracking=TrackingRecord(config.tracking.backend, tracker.uri),
         git=GitRecord(git.commit if git else None, bool(git and git.dirty)),
         environment=environment,
         process=this_process(),
+        task=task,
     )
 
 
