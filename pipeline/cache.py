@@ -39,7 +39,7 @@ from pipeline.artifacts import (
 )
 from pipeline.core.files import sync, write_atomically
 from pipeline.errors import CacheError
-from pipeline.locks import Lock, held, try_lock
+from pipeline.locks import held
 
 log = logging.getLogger(__name__)
 
@@ -203,12 +203,12 @@ class Cache:
         The operating system frees the lock of a process that dies.
         """
         waiting = f"{stage} is being computed by another process: waiting"
-        with held(self._lock_path(f"{stage}-{key}"), waiting):
+        with held(self.lock_path(f"{stage}-{key}"), waiting):
             yield
 
-    def try_lock(self, stage: str, key: str) -> Lock | None:
-        """Take a key if no process holds it."""
-        return try_lock(self._lock_path(f"{stage}-{key}"))
+    def lock_path(self, name: str) -> Path:
+        """Return the lock of `<stage>-<key>`, `object-<digest>` or `tmp-<id>`."""
+        return self.root / "locks" / f"{name}.lock"
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -217,7 +217,7 @@ class Cache:
         It is not made.
         """
         name = uuid.uuid4().hex
-        with held(self._lock_path(f"tmp-{name}")):
+        with held(self.lock_path(f"tmp-{name}")):
             try:
                 yield self.root / "tmp" / name
             finally:
@@ -260,7 +260,7 @@ class Cache:
             (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
             _sync_tree(fresh)
             # Two keys may give the same object, in two processes at once.
-            with held(self._lock_path(f"object-{digest}")):
+            with held(self.lock_path(f"object-{digest}")):
                 self._place(fresh, digest)
             return digest
 
@@ -306,9 +306,6 @@ class Cache:
         file = self._used.pop(digest, None)
         if file is not None:
             os.close(file)
-
-    def _lock_path(self, name: str) -> Path:
-        return self.root / "locks" / f"{name}.lock"
 
     def check(self, digest: str) -> None:
         """Hash an object again.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline import options, upkeep
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -68,14 +69,9 @@ def cli() -> None:
     """
 
 
-_home = click.option(
-    "--home",
-    type=click.Path(path_type=Path),
-    default=lambda: os.environ.get("W2V_HOME", "runs"),
-    callback=lambda _context, _option, home: home.expanduser().absolute(),
-    help="Folder that holds the runs (W2V_HOME, or ./runs).",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+cli.add_command(upkeep.doctor)
+cli.add_command(upkeep.cache)
+_home, _as_json = options.home, options.as_json
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
 

@@ -5,7 +5,9 @@ released, so that only a kill leaves one; such a file holds nobody up.
 """
 
 import errno
+import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +51,23 @@ def try_lock(path: Path) -> Lock | None:
     except Timeout:
         return None
     return Lock(lock)
+
+
+def is_held(path: Path) -> bool:
+    """Say whether somebody holds a lock; its file is neither made nor removed."""
+    return path.exists() and is_locked(path)
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether any process has locked a file, alone or with others."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 @contextmanager

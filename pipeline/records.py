@@ -136,6 +136,7 @@ class RunRecord:
 
 
 _RECORD = TypeAdapter(RunRecord)
+_PROCESS_JSON = TypeAdapter(ProcessRecord)
 
 
 def run_folder(home: Path, run_id: str) -> Path:
@@ -268,6 +269,27 @@ def is_alive(process: ProcessRecord) -> bool:
     except psutil.NoSuchProcess:
         return False
     return bool(abs(started - process.started) < _SAME_START)
+
+
+def process_tag() -> str:
+    """Return what a run's tag says of its process."""
+    return _PROCESS_JSON.dump_json(this_process()).decode()
+
+
+def read_process(tag: str) -> ProcessRecord | None:
+    """Return the process that a run's tag names; None if it names none."""
+    try:
+        return _PROCESS_JSON.validate_json(tag)
+    except ValidationError:
+        return None
+
+
+def is_dead(tag: str) -> bool:
+    """Say whether a tag names a process of this machine that has ended."""
+    process = read_process(tag)
+    return bool(
+        process and process.host == this_process().host and not is_alive(process)
+    )
 
 
 def _run_ids(home: Path) -> list[str]:

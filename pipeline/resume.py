@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from pipeline.artifacts import json_digest
 from pipeline.engine import Stage
 from pipeline.errors import TrackingError, W2VError
 from pipeline.fields import ReadsFiles
 from pipeline.locks import Lock
 from pipeline.records import (
-    ProcessRecord,
     RunRecord,
     hold_run,
     is_alive,
+    is_dead,
     load_record,
     run_folder,
     this_process,
@@ -38,8 +36,6 @@ log = logging.getLogger(__name__)
 # How long another process may take from the lock of a run to the record that says
 # so: it imports MLflow and may wait for a server.
 _CLAIM_SECONDS = 60.0
-
-_PROCESS = TypeAdapter(ProcessRecord)
 
 
 @dataclass(frozen=True)
@@ -101,33 +97,12 @@ def take_over(
     from pipeline.tracking.mlflow_runs import begun_runs
 
     for run_id, process in begun_runs(tracking, home, task):
-        if not _is_dead(process) or (run_folder(home, run_id) / "run.json").exists():
+        if not is_dead(process) or (run_folder(home, run_id) / "run.json").exists():
             continue
         lock = hold_run(home, run_id)
         if lock:
             return Earlier(run_id, None, lock)
     return None
-
-
-def process_tag() -> str:
-    """Return what a run's tag says of its process."""
-    return _PROCESS.dump_json(this_process()).decode()
-
-
-def read_process(tag: str) -> ProcessRecord | None:
-    """Return the process that a run's tag names; None if it names none."""
-    try:
-        return _PROCESS.validate_json(tag)
-    except ValidationError:
-        return None
-
-
-def _is_dead(tag: str) -> bool:
-    """Say whether a tag names a process of this machine that has ended."""
-    process = read_process(tag)
-    return bool(
-        process and process.host == this_process().host and not is_alive(process)
-    )
 
 
 def _candidates(home: Path, task: str) -> list[str]:

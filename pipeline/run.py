@@ -33,6 +33,7 @@ from pipeline.records import (
     TrackingRecord,
     hold_run,
     now,
+    process_tag,
     save_record,
     this_process,
 )
@@ -296,7 +297,7 @@ def _open_run(
     tags = {
         "config": json_digest(values)[:12],
         "task": task,
-        "process": resume.process_tag(),
+        "process": process_tag(),
     }
     if git:
         tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}

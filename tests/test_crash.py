@@ -130,7 +130,8 @@ def compared(record: dict) -> dict:
             for name, value in record["metrics"].items()
             if not name.endswith(timed) and not name.startswith("train/live")
         },
-        "artifacts": record["artifacts"],
+        # Whether a file beside the code is edited meanwhile says nothing here.
+        "artifacts": [a for a in record["artifacts"] if a != "uncommitted.diff"],
     }
 
 
