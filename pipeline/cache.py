@@ -224,7 +224,11 @@ class Cache:
                 shutil.rmtree(self.root / "tmp" / name, ignore_errors=True)
 
     def remove(self, digest: str) -> bool:
-        """Remove an object and the records that speak of it; False if it is in use."""
+        """Remove an object and the records that speak of it.
+
+        Returns:
+            False if it is in use or gone.
+        """
         try:
             file = os.open(self.object_folder(digest) / MANIFEST, os.O_RDONLY)
         except FileNotFoundError:
@@ -240,7 +244,7 @@ class Cache:
             with self.scratch() as folder:
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 self.object_folder(digest).rename(folder)
-        except BlockingIOError:
+        except (BlockingIOError, FileNotFoundError):
             return False
         finally:
             if file is not None:

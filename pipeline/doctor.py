@@ -39,6 +39,9 @@ State = Literal["found", "mended", "left", "note"]
 # Files without a lock: whoever writes one is done long before.
 _OLD_SECONDS = 3_600
 
+# An object that goes may leave others without a record, and these are found then.
+_PASSES = 3
+
 _DEAD = "its process ended without a word"
 _HIDDEN = re.compile(r"\..+\.[0-9a-f]{32}")
 
@@ -100,14 +103,15 @@ def examine(home: Path) -> list[Finding]:
 
 
 def mend(home: Path) -> list[Outcome]:
-    """Mend what can be mended, until nothing more is found that can."""
+    """Mend what can be mended."""
     mended: list[Outcome] = []
-    while True:
+    for _ in range(_PASSES):
         outcomes = [_mend(finding) for finding in examine(home)]
         fresh = [o for o in outcomes if o.state == "mended"]
-        mended += fresh
-        if not fresh:  # an object that goes may leave another without a record
+        if not fresh:
             return mended + outcomes
+        mended += fresh
+    return mended + report(home)
 
 
 def report(home: Path) -> list[Outcome]:

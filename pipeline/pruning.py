@@ -77,14 +77,19 @@ def prune(cache: Cache, keep: int) -> list[Entry]:
 
 
 def remove(cache: Cache, entry: Entry) -> bool:
-    """Remove an entry; False if it is in use."""
+    """Remove an entry; False if it is in use.
+
+    Raises:
+        OSError: if the cache cannot be written.
+    """
     if entry.kind == "object":
         return cache.remove(entry.name)
     lock = try_lock(cache.lock_path(_lock_name(entry)))
     if lock is None:
         return False
     try:
-        shutil.rmtree(_folder(cache, entry), ignore_errors=True)
+        if _folder(cache, entry).exists():  # not gone since it was listed
+            shutil.rmtree(_folder(cache, entry))
     finally:
         lock.release()
     return True
