@@ -2,7 +2,8 @@
 
 A run is killed with SIGKILL from inside, at a moment that a seed chose: before
 the n-th change to a file under home, within the writing of a checkpoint, or some
-milliseconds into a stage. The same command is repeated until it finishes.
+milliseconds into a stage; where a stage ends before that, at its end. The same
+command is repeated until it finishes.
 """
 
 import json
@@ -65,6 +66,9 @@ def entering(stage, *arguments, **options):
     try:
         return run_stage(stage, *arguments, **options)
     finally:
+        # A stage that goes on from a checkpoint may have less to do than was counted.
+        if plan.get("place") in (place, "checkpoint" if place == "train" else place):
+            die()
         place = f"after {stage.name}"
 
 def writing(archive, *arguments):
@@ -168,9 +172,8 @@ def kill_and_repeat(home: Path, moments: list[dict], *overrides: str) -> Counter
     killed: Counter[str] = Counter()
     for moment in moments:
         ending = run(home, moment, *overrides)
-        assert ending.status in (0, -signal.SIGKILL), ending.errors
-        if ending.status:
-            killed[str(ending.log)] += 1
+        assert ending.status == -signal.SIGKILL, ending.errors
+        killed[str(ending.log)] += 1
     ending = run(home, {}, *overrides)
     assert ending.status == 0, ending.errors
     return killed
@@ -196,7 +199,6 @@ def test_a_run_killed_in_every_stage_ends_with_the_same_bits(
     killed = kill_and_repeat(tmp_path / "home", moments, "tracking=off")
 
     record_property("tried", told(killed))
-    assert killed.total() == len(moments)
     assert compared(record_of(tmp_path / "home")) == compared(expected)
 
 
@@ -209,8 +211,8 @@ def test_any_kill_is_survived(whole, tmp_path, record_property, seed):
     killed = kill_and_repeat(tmp_path / "home", moments, "tracking=off")
 
     record_property("tried", told(killed))
-    assert killed.total() >= 15
-    assert {*STAGES, "checkpoint"} <= set(killed)
+    assert killed.total() == len(moments) == 19
+    assert set(killed) == {"start", *STAGES, "checkpoint"}
     assert compared(record_of(tmp_path / "home")) == compared(expected)
 
 
@@ -224,7 +226,7 @@ def test_a_run_killed_over_and_over_is_one_run_in_mlflow(
     moments = plans(4, counts, each=1)
     killed = kill_and_repeat(home, moments, "tracking=local")
     record_property("tried", told(killed))
-    assert killed.total() >= 10
+    assert killed.total() == len(moments) == 12
 
     record = record_of(home)
     ours, theirs = compared(record), compared(expected)
@@ -266,14 +268,16 @@ def test_a_kill_from_outside_at_any_time_is_survived(whole, tmp_path, record_pro
     home, rng = tmp_path / "home", random.Random(5)
     command = (sys.executable, "-m", "pipeline", "run", *SETTINGS, "tracking=off")
     killed: Counter[str] = Counter()
-    while killed.total() < 6:
+    for stage in (*STAGES, "train"):
         process = subprocess.Popen(
             command,
             env=os.environ | {"W2V_HOME": str(home)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(rng.uniform(0.5, 4.0))
+        while process.poll() is None and not list(home.glob(f"cache/locks/{stage}-*")):
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0.0, 0.3))
         process.kill()
         if process.wait(60) != -signal.SIGKILL:
             break  # it had finished
@@ -283,7 +287,7 @@ def test_a_kill_from_outside_at_any_time_is_survived(whole, tmp_path, record_pro
     assert ending.status == 0, ending.errors
 
     record_property("tried", told(killed))
-    assert killed.total() >= 1
+    assert killed.total() >= 3
     records = [json.loads(p.read_text()) for p in home.glob("runs/*/run.json")]
     assert {record["status"] for record in records} == {"FINISHED"}
     for record in records:
