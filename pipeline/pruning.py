@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.cache import MANIFEST, Cache, read_record
-from pipeline.errors import CacheError
+from pipeline.errors import CacheError, StorageError
 from pipeline.locks import is_held, is_locked, try_lock
 from pipeline.sizes import size_on_disk
 
@@ -58,7 +58,20 @@ def prune(cache: Cache, keep: int) -> list[Entry]:
     """Remove entries until the rest takes `keep` bytes at most; return the removed.
 
     Nothing in use is removed, so that more may stay.
+
+    Raises:
+        StorageError: if the cache cannot be written.
     """
+    try:
+        return _prune(cache, keep)
+    except OSError as error:
+        raise StorageError(
+            f"{cache.root}: cannot make room: {error.strerror or error}. Call it where "
+            "the cache can be written"
+        ) from error
+
+
+def _prune(cache: Cache, keep: int) -> list[Entry]:
     entries = list_entries(cache)
     total = sum(entry.bytes for entry in entries)
     removed = []

@@ -55,9 +55,8 @@ def mount() -> Iterator[Callable[..., None]]:
         yield do
 
 
-@pytest.mark.parametrize(
-    "tracking", ["off", pytest.param("local", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("tracking", ["off", "local"])
 def test_a_disk_that_fills_up_keeps_a_checkpoint_to_go_on_from(
     tmp_path, mount, tracking
 ):
@@ -92,6 +91,7 @@ def test_a_disk_that_fills_up_keeps_a_checkpoint_to_go_on_from(
         assert record["stages"][stage]["digest"] == other["stages"][stage]["digest"]
 
 
+@pytest.mark.slow
 def test_a_cache_that_can_only_be_read_is_read(tmp_path, mount):
     first = w2v("run", *SMOKE, "tracking=off", home=tmp_path)
     assert first.returncode == 0, first.stderr
