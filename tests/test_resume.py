@@ -287,7 +287,7 @@ def records(home: Path) -> list[dict]:
 
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_interrupted_goes_on_as_the_same_run_in_mlflow(tmp_path, times):
-    epochs = 100
+    epochs = 40
     arguments = (
         *("targets=[train]", "ingest.sentences=4000", f"train.epochs={epochs}"),
         "train.checkpoint_share=1",
