@@ -41,6 +41,8 @@ from pipeline.tracking.tracker import Tracker, open_tracker, params_of
 
 log = logging.getLogger(__name__)
 
+_CODE_DIGITS = 12  # of a definition's digest: to tell two apart, not to prove one
+
 
 def run_pipeline(
     config: Config,
@@ -48,6 +50,8 @@ def run_pipeline(
     overrides: Sequence[str],
     *,
     on_end: Callable[[RunRecord], None],
+    cache: Cache | None = None,
+    repeats: str | None = None,
 ) -> RunRecord:
     """Run the configured stages as one tracked run.
 
@@ -56,6 +60,8 @@ def run_pipeline(
         values: The same as plain values, for the record.
         overrides: The command line's overrides, as typed.
         on_end: Is given the record when the run ends, however it ends.
+        cache: Where results are kept; by default the one below home.
+        repeats: The run that this one is to repeat, if any.
 
     Returns:
         The record of the finished run.
@@ -80,15 +86,16 @@ def run_pipeline(
     try:
         # A run that is begun in the store is a run that will be ended there.
         with held_interrupts():
-            tracker = _open_tracker(config, values, git)
+            tracker = _open_tracker(config, values, git, repeats)
             record = _first_record(
                 tracker, config, values, overrides, git=git, environment=environment
             )
+            record = replace(record, repeats=repeats)
             watcher = _Watcher(tracker, config, record)
         logs = home / "logs" / f"{tracker.run_id}.log"
         with _log_file(logs), logging_redirect_tqdm():
             watcher.begin_run(values, git)
-            cache = Cache(home / "cache")
+            cache = cache or Cache(home / "cache")
             engine.run(stages, config.stages, cache, watcher, mode=config.cache.mode)
         status, message = "FINISHED", ""
     except Exception as error:
@@ -158,11 +165,16 @@ class _Watcher:
                 values |= artifact.values
         if name == "train":
             self._publish_checkpoint()
+        ingredients = record.ingredients
         stage = StageRecord(
-            key=record.ingredients.key,
+            key=ingredients.key,
             digest=record.digest,
             cached=result.cached,
             seconds=result.seconds,
+            outputs=record.outputs,
+            files=ingredients.files,
+            code={k: v[:_CODE_DIGITS] for k, v in ingredients.code.items()},
+            versions=ingredients.versions,
         )
         self.record = replace(
             self.record,
@@ -202,7 +214,11 @@ class _Watcher:
             self._report = None
 
     def _save(self) -> None:
-        self.record = replace(self.record, artifacts=self._tracker.artifacts)
+        self.record = replace(
+            self.record,
+            artifacts=self._tracker.artifacts,
+            artifact_digests=self._tracker.artifact_digests,
+        )
         save_record(self._config.home_folder, self.record)
 
 
@@ -246,9 +262,14 @@ class _StageReport(Report):
 
 
 def _open_tracker(
-    config: Config, values: Mapping[str, Any], git: provenance.Git | None
+    config: Config,
+    values: Mapping[str, Any],
+    git: provenance.Git | None,
+    repeats: str | None,
 ) -> Tracker:
     tags = {"config": json_digest(values)[:12]}
+    if repeats:
+        tags["repeats"] = repeats
     if git:
         tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
     return open_tracker(
