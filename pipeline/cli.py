@@ -1,4 +1,6 @@
-"""The `w2v` command: the only place that knows Hydra, and the only one that prints.
+"""The `w2v` command: the only place that knows Hydra.
+
+Only this module and `pipeline.commands` print.
 
 Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
 """
@@ -15,6 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.diff import diff
+from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.options import as_json as _as_json
+from pipeline.commands.options import home as _home
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -23,8 +29,6 @@ if TYPE_CHECKING:
     from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 # Shown after a run, where it has them; the rest is in `w2v show` and the UI.
 _HEADLINES = (
@@ -66,14 +70,7 @@ def cli() -> None:
     """
 
 
-_home = click.option(
-    "--home",
-    type=click.Path(path_type=Path),
-    default=lambda: os.environ.get("W2V_HOME", "runs"),
-    callback=lambda _context, _option, home: home.expanduser().absolute(),
-    help="Folder that holds the runs (W2V_HOME, or ./runs).",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+cli.add_command(diff)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
 
