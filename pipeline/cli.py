@@ -21,6 +21,7 @@ from pipeline.commands.diff import diff
 from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from pipeline.commands.options import as_json as _as_json
 from pipeline.commands.options import home as _home
+from pipeline.commands.rerun import rerun
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(rerun)
 cli.add_command(diff)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 

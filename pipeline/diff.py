@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pipeline import provenance
 from pipeline.records import RunRecord
 from pipeline.tracking.tracker import params_of
 
@@ -52,8 +53,8 @@ def differences(first: RunRecord, second: RunRecord) -> list[Difference]:
     """Return what differs between two runs, section by section.
 
     Keys of the config that say where things lie (home, tracking, cache.mode,
-    train.kernel_cache) are left out, as are metrics that measure time, and what
-    `not_recorded` names of either run.
+    train.kernel_cache) are left out, as are metrics that measure time, packages
+    that the pipeline does not need, and what `not_recorded` names of either run.
     """
     old = not_recorded(first) or not_recorded(second)
     return [
@@ -138,8 +139,12 @@ def _config(record: RunRecord) -> dict[str, str]:
 
 
 def _versions(record: RunRecord) -> dict[str, str]:
-    environment = record.environment
-    return {"python": environment.python, **environment.packages}
+    needed = provenance.runtime_packages()
+    packages = record.environment.packages
+    return {
+        "python": record.environment.python,
+        **{name: packages[name] for name in packages if name in needed},
+    }
 
 
 def _machine(record: RunRecord) -> dict[str, str]:

@@ -63,7 +63,7 @@ def test_another_config_differs_in_its_key_and_in_what_follows(make_run, run, ho
 
 def test_runs_that_differ_exit_with_1_and_fit_on_one_screen(make_run, run, home):
     other = make_run(home, *TINY, "train.window=2")
-    packages = {f"package-{n}": "1" for n in range(500)}
+    packages = dict.fromkeys(other.environment.packages, "1")
     environment = replace(other.environment, packages=packages, threads=99)
     save_record(home, replace(other, environment=environment))
 
@@ -128,7 +128,7 @@ def test_inputs_versions_and_the_machine_count(run):
         run.environment,
         python="CPython 3.13.0",
         processor="another",
-        packages={**run.environment.packages, "numpy": "1.0"},
+        packages={**run.environment.packages, "numpy": "1.0", "ruff": "0"},
         settings={"OMP_NUM_THREADS": "3"},
     )
     second = replace(

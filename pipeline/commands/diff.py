@@ -28,7 +28,8 @@ _WIDEST = 40  # characters shown of a value
 def diff(run_a: str, run_b: str, *, as_json: bool, home: Path) -> None:
     """Show in what RUN_A and RUN_B differ: config, code, inputs, results.
 
-    Left out: where things lie (home, tracking) and metrics that measure time.
+    Left out: where things lie (home, tracking), metrics that measure time, and
+    packages that the pipeline does not need.
 
     Exit codes: 0 if nothing differs; 1 if something does, or on an error.
     """
