@@ -1,13 +1,34 @@
 """Check that the files a record names are still what they were."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from pipeline.artifacts import file_digest
 from pipeline.config import Config
 from pipeline.errors import DataError
 from pipeline.fields import ReadsFiles
 from pipeline.records import RunRecord
+
+# Keys of stages that name files to read.
+FILE_KEYS = ("path", "splits", "similarity_files", "analogy_files")
+
+
+def named_by_user(values: Mapping[str, Any], changes: Sequence[str]) -> set[str]:
+    """Return the stages all of whose files the user named, and not the record.
+
+    Args:
+        values: The config, with the changes made.
+        changes: What the user set, as `KEY=VALUE`.
+    """
+    keys = {change.partition("=")[0] for change in changes}
+    named = set()
+    for stage, group in values.items():
+        if isinstance(group, Mapping):
+            naming = {f"{stage}.{key}" for key in FILE_KEYS if group.get(key)}
+            if naming and naming <= keys:
+                named.add(stage)
+    return named
 
 
 def input_files(config: Config) -> dict[str, Mapping[str, Path]]:
@@ -34,7 +55,7 @@ def check_inputs(
     Args:
         recorded: The record.
         found: Stage -> label -> file, of the stages that read files.
-        named: Stages whose config the user changed: theirs are not checked.
+        named: Stages whose files the user named: theirs are not checked.
 
     Raises:
         DataError: naming the first that is not there or has other content.

@@ -30,7 +30,7 @@ from pipeline.cache import Cache
 from pipeline.config import check_config
 from pipeline.core.files import make_folder
 from pipeline.errors import ConfigError, TrackingError
-from pipeline.inputs import check_inputs, input_files
+from pipeline.inputs import check_inputs, input_files, named_by_user
 from pipeline.records import RunRecord, load_record
 from pipeline.verdict import Judged, judge
 
@@ -93,7 +93,7 @@ def rerun(
             "there is no whole result to compare with. Run it with w2v run"
         )
     values = _values(recorded, home, tracking, changes)
-    named = {change.partition(".")[0] for change in changes}
+    named = named_by_user(values, changes)
     with _scratch(home, recorded.run_id) as scratch:
         if exact:
             from pipeline.exact import run_then

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import typing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from pipeline import engine
 from pipeline.artifacts import file_digests
 from pipeline.cli import cli
 from pipeline.errors import ConfigError, DataError, TrackingError
+from pipeline.fields import Unkeyed
+from pipeline.inputs import FILE_KEYS, named_by_user
 from pipeline.records import RunRecord, load_record, load_records, save_record
 from pipeline.rerun import rerun
 from pipeline.run import _StageReport
 from pipeline.sources import Source, describe
+from pipeline.stages.evaluate import EvaluateConfig
+from pipeline.stages.ingest import IngestConfig
 
 TINY = ("experiment=smoke", "tracking=off", "targets=[train]", "train.kernel=numpy")
 STAGES = ["ingest", "vocab", "train"]
@@ -393,7 +398,7 @@ def test_a_record_cannot_have_a_file_read_whose_content_it_does_not_know(
     secret = tmp_path / "secret" / "text.txt"
     secret.parent.mkdir()
     secret.write_text("the password is swordfish\n" * 50)
-    home = tmp_path / "home"
+    home, word = tmp_path / "home", b"swordfish"
 
     tamper(home, of_text, ingest__path=str(secret))
     with pytest.raises(DataError, match="input changed"):
@@ -407,8 +412,50 @@ def test_a_record_cannot_have_a_file_read_whose_content_it_does_not_know(
     tamper(home, replace(of_text, stages={}), ingest__path=str(secret))
     with pytest.raises(DataError, match=r"found text\.txt, which it did not"):
         rerun(home, of_text.run_id, tracking="off")
-    held = [p for p in home.rglob("*") if p.is_file() and b"sword" in p.read_bytes()]
-    assert held == []
+    held = [p.name for p in home.rglob("*") if p.is_file() and word in p.read_bytes()]
+    assert set(held) <= {"uncommitted.diff"}  # of this very test, while it is edited
+
+
+def test_another_change_of_a_stage_does_not_vouch_for_its_files(of_text, tmp_path):
+    secret = tmp_path / "secret" / "text.txt"
+    secret.parent.mkdir()
+    secret.write_text("the password is swordfish\n" * 50)
+    tamper(tmp_path / "home", of_text, ingest__path=str(secret))
+
+    with pytest.raises(DataError, match="input changed"):
+        rerun(
+            tmp_path / "home",
+            of_text.run_id,
+            tracking="off",
+            changes=["ingest.heldout_every=50"],
+        )
+
+
+def test_a_user_vouches_for_stages_all_of_whose_files_are_named():
+    values = {
+        "seed": 1,
+        "ingest": {"path": "a.txt", "splits": None},
+        "evaluate": {"similarity_files": ["b"], "analogy_files": ["c"]},
+    }
+    one = ["ingest.path=x", "evaluate.similarity_files=[]"]
+
+    assert named_by_user(values, ["seed=1", "train.dim=2"]) == set()
+    assert named_by_user(values, one) == {"ingest"}
+    both = [*one, "evaluate.analogy_files=[]"]
+    assert named_by_user(values, both) == {"ingest", "evaluate"}
+
+
+def test_every_key_that_names_files_is_known():
+    kinds = [*typing.get_args(typing.get_args(IngestConfig)[0]), EvaluateConfig]
+    readers = [kind for kind in kinds if hasattr(kind, "input_files")]
+    naming = {
+        field
+        for kind in readers
+        for field, hint in typing.get_type_hints(kind, include_extras=True).items()
+        if any(isinstance(m, Unkeyed) for m in getattr(hint, "__metadata__", ()))
+    }
+
+    assert naming == set(FILE_KEYS)
 
 
 def test_a_file_that_is_gone_from_a_pattern_is_named(of_text, text, tmp_path):
