@@ -1,4 +1,6 @@
-"""The `w2v` command: the only place that knows Hydra, and the only one that prints.
+"""The `w2v` command: the only place that knows Hydra.
+
+Only this module and `pipeline.commands` print.
 
 Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
 """
@@ -15,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline import options, upkeep
+from pipeline.commands.diff import diff
+from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.options import as_json as _as_json
+from pipeline.commands.options import home as _home
+from pipeline.commands.rerun import rerun
+from pipeline.commands.upkeep import cache, doctor
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -26,8 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_WORD = 80  # characters that a table for people shows
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 # Shown after a run, where it has them; the rest is in `w2v show` and the UI.
 _HEADLINES = (
@@ -69,9 +74,8 @@ def cli() -> None:
     """
 
 
-cli.add_command(upkeep.doctor)
-cli.add_command(upkeep.cache)
-_home, _as_json = options.home, options.as_json
+for command in (rerun, diff, doctor, cache):
+    cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
 

@@ -34,7 +34,7 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
             f"run {record.run_id} ({record.status}) holds no vectors: its training did "
             "not finish. Run it again: finished stages are not repeated"
         )
-    return load_vectors(_fetch(folder, record))
+    return load_vectors(fetch(folder, record, _VECTORS))
 
 
 def _is_file(path: Path) -> bool:
@@ -44,14 +44,23 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _fetch(home: Path, record: RunRecord) -> Path:
-    """Return the vectors file of a run as a local path."""
+def fetch(home: Path, record: RunRecord, path: str) -> Path:
+    """Return an artifact of a run as a local file.
+
+    Args:
+        home: The folder that holds the runs.
+        record: The run.
+        path: The artifact, relative to the run's artifacts.
+
+    Raises:
+        TrackingError: if it cannot be had.
+    """
     local = local_folder(record.artifact_uri)
-    if local is not None and (local / _VECTORS).is_file():
-        return local / _VECTORS
+    if local is not None and (local / path).is_file():
+        return local / path
     from pipeline.tracking.mlflow_tracker import download
 
-    return download(home, record, _VECTORS)
+    return download(home, record, path)
 
 
 def local_folder(uri: str) -> Path | None:

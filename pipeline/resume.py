@@ -57,6 +57,7 @@ def task_digest(
     stages: Sequence[Stage],
     configs: Mapping[str, object],
     values: Mapping[str, Any],
+    repeats: str | None,
 ) -> str:
     """Return the digest of all that two runs must share to be one.
 
@@ -64,12 +65,14 @@ def task_digest(
         stages: Those that run.
         configs: Stage name -> its config.
         values: The whole configuration as plain values.
+        repeats: The run that is repeated, if one is.
     """
     sources = [describe(stage.function.__module__) for stage in stages]
     files = {stage.name: _file_states(configs[stage.name]) for stage in stages}
     return json_digest(
         {
             "config": values,
+            "repeats": repeats,
             "code": [dict(source.definitions) for source in sources],
             "versions": [dict(source.versions) for source in sources],
             "files": files,

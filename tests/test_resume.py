@@ -165,7 +165,7 @@ def values_of(home: Path, *overrides: str) -> dict:
 
 
 def task_of(values: dict) -> str:
-    return resume.task_digest(STAGES, check_config(values).stages, values)
+    return resume.task_digest(STAGES, check_config(values).stages, values, None)
 
 
 def test_a_task_changes_with_config_and_input_files(tmp_path):

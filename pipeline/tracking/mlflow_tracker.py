@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.artifacts import file_digest
 from pipeline.errors import RunGoneError, TrackingError
 from pipeline.records import RunRecord, Status, check_finite, run_folder
 from pipeline.tracking.files import artifact_path, check_file, table_json, written
@@ -187,7 +188,7 @@ class MlflowTracker:
         self.uri = store
         self.artifact_uri: str = run.info.artifact_uri
         self._sender = sender
-        self._files: set[str] = set()
+        self._files: dict[str, str] = {}  # path -> sha256
         tables = json.loads(run.data.tags.get(_TABLES_TAG, "[]"))
         self._tables = [table["path"] for table in tables]
         self._known = dict(known)  # (metric, step) -> value of all logged so far
@@ -200,6 +201,11 @@ class MlflowTracker:
     def artifacts(self) -> tuple[str, ...]:
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         return tuple(sorted(self._files))
+
+    @property
+    def artifact_digests(self) -> Mapping[str, str]:
+        """Path -> sha256 of the content, of the artifacts logged so far."""
+        return dict(sorted(self._files.items()))
 
     def log_params(self, params: Mapping[str, str]) -> None:
         """Log params; a value too long for MLflow is cut, with its digest."""
@@ -229,8 +235,9 @@ class MlflowTracker:
         """Keep a copy of a file."""
         check_file(local)
         path = artifact_path(f"{folder}/{local.name}" if folder else local.name)
+        digest = file_digest(local)
         self._sender.send(File(local.absolute(), path))
-        self._files.add(path)
+        self._files[path] = digest
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Keep a file with this content."""

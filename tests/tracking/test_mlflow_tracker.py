@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.artifacts import file_digests
 from pipeline.core.types import Corpus, TrainingHistory
 from pipeline.errors import StorageError, TrackingError
 from pipeline.provenance import Environment
@@ -313,6 +314,7 @@ def test_artifacts_are_kept_under_their_paths(tracker, tmp_path):
     assert {
         p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()
     } == set(tracker.artifacts)
+    assert tracker.artifact_digests == file_digests(folder)
     assert (folder / "checkpoints" / "last.npz").read_bytes() == b"checkpoint"
 
 

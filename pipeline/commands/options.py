@@ -1,9 +1,11 @@
-"""Options that several commands have."""
+"""Options and exit codes that commands share."""
 
 import os
 from pathlib import Path
 
 import click
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 home = click.option(
     "--home",
