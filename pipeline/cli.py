@@ -33,6 +33,7 @@ _HEADLINES = (
     "train/loss",
     "train/heldout_loss",
     "train/words_per_second",
+    "probe/f1",
     "category/",
     "similarity/",
     "analogy/",

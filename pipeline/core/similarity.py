@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.randomness import generator
 from pipeline.core.text import decode, open_text
 from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Floats, Ids
 from pipeline.errors import ConfigError, DataError
@@ -63,6 +64,21 @@ def unit_vectors(vectors: Floats) -> Doubles:
     np.rint(unit, out=unit)
     unit /= _GRID
     return unit
+
+
+def random_vectors(words: int, dim: int, seed: int) -> Doubles:
+    """Return unit vectors in random directions, to score as others are scored.
+
+    Args:
+        words: V.
+        dim: d.
+        seed: The run's seed.
+
+    Returns:
+        Shape (V, d), as from `unit_vectors`.
+    """
+    rng = generator(seed, "evaluate", "random")
+    return unit_vectors(rng.standard_normal((words, dim), np.float32))
 
 
 def cosines(unit: Doubles, rows: Ids) -> Doubles:

@@ -6,15 +6,17 @@ metrics; its table says why.
 """
 
 import glob
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import MinLen
+from annotated_types import Ge, Le, MinLen
 
 from pipeline.core.analogy import ordered_questions, read_questions
 from pipeline.core.findings import put_together, slug
+from pipeline.core.probe_scores import score_probe
 from pipeline.core.scores import (
     by_section,
     list_answers,
@@ -23,12 +25,21 @@ from pipeline.core.scores import (
     score_categories,
     score_similarity,
 )
-from pipeline.core.similarity import read_pairs, unit_vectors
-from pipeline.core.types import Embeddings, Metrics, Tables, Vocab
+from pipeline.core.similarity import random_vectors, read_pairs, unit_vectors
+from pipeline.core.types import (
+    Corpus,
+    Embeddings,
+    EncodedCorpus,
+    Metrics,
+    Tables,
+    Vocab,
+)
 from pipeline.core.wordlists import ANALOGIES, CATEGORIES
 from pipeline.errors import ConfigError, DataError
-from pipeline.fields import NaturalInt, PositiveInt, Unkeyed
+from pipeline.fields import NaturalInt, PositiveFloat, PositiveInt, Unkeyed
 from pipeline.report import Report
+
+log = logging.getLogger(__name__)
 
 Text = Annotated[str, MinLen(1)]
 
@@ -43,7 +54,21 @@ _KNOWN_FILES = {
     "EN-WS-353-SIM": "ws353_sim",
     "QUESTIONS-WORDS": "google",
 }
+# The splits of the probe: what it learns from, what it is scored on, and what it is
+# scored on when all choices are made.
+_TRAIN, _VALID, _TEST = "train", "valid", "test"
+
 _BUILTIN = "builtin"  # the name of the project's own analogies
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """The linear probe on entity tags; keys as in conf/evaluate/default.yaml."""
+
+    enabled: bool
+    window: Annotated[int, Ge(0), Le(10)]
+    shrinkage: PositiveFloat
+    final: bool
 
 
 @dataclass(frozen=True)
@@ -59,6 +84,7 @@ class EvaluateConfig:
     restrict_vocab: PositiveInt | None
     builtin_analogies: bool
     builtin_categories: bool
+    probe: ProbeConfig
 
     def input_files(self) -> Mapping[str, Path]:
         """Return `similarity_files/<file name>` and the like -> file.
@@ -135,6 +161,8 @@ def _metric_name(path: Path) -> str:
 
 def evaluate(
     config: EvaluateConfig,
+    corpus: Corpus,
+    encoded: EncodedCorpus,
     vocab: Vocab,
     embeddings: Embeddings,
     *,
@@ -148,6 +176,8 @@ def evaluate(
 
     Args:
         config: What to score.
+        corpus: Its entity tags, where it has them, are what the probe learns.
+        encoded: The same corpus as ids.
         vocab: Counts of the words.
         embeddings: Vectors of the same words.
         workspace: Not used.
@@ -190,6 +220,7 @@ def evaluate(
         "items",
     )
     unit = unit_vectors(embeddings.center)
+    random = random_vectors(len(unit), unit.shape[1], config.seed)
     parts = [
         list_neighbors(
             embeddings,
@@ -213,5 +244,44 @@ def evaluate(
     if groups:
         parts.append(score_categories(embeddings, unit, groups, seed=config.seed))
         report.advance(sum(map(len, groups.values())), "categories")
+    scored = _probed_splits(config.probe, corpus)
+    if scored:
+        parts.append(
+            score_probe(
+                corpus,
+                encoded,
+                unit,
+                random,
+                train=_TRAIN,
+                scored=scored,
+                window=config.probe.window,
+                shrinkage=config.probe.shrinkage,
+                seed=config.seed,
+            )
+        )
     found = put_together(parts)
     return Metrics(found.scores), Tables(found.tables)
+
+
+def _probed_splits(config: ProbeConfig, corpus: Corpus) -> Mapping[str, str]:
+    """Return prefix of the probe's metrics -> split; none where it cannot run.
+
+    Raises:
+        ConfigError: if the final score is asked for and the corpus has none.
+    """
+    if not config.enabled:
+        return {}
+    tagged = [
+        name
+        for name, table in corpus.splits.items()
+        if "ner" in table.column_names and table.num_rows
+    ]
+    scored = {"probe": _VALID} | ({"probe/test": _TEST} if config.final else {})
+    missing = [name for name in (_TRAIN, *scored.values()) if name not in tagged]
+    if not missing:
+        return scored
+    lack = f"the corpus has no entity tags in split {', '.join(missing)}"
+    if config.final:
+        raise ConfigError(f"evaluate.probe.final=true: {lack}. Set it to false.")
+    log.info("evaluate: no probe: %s", lack)
+    return {}

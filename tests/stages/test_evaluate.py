@@ -3,12 +3,20 @@ import shutil
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter, ValidationError
 from threadpoolctl import threadpool_limits
 
-from pipeline.core.types import Embeddings, Normalization, Vocab
+from pipeline.core.types import (
+    Corpus,
+    Embeddings,
+    EncodedCorpus,
+    EncodedSplit,
+    Normalization,
+    Vocab,
+)
 from pipeline.core.wordlists import ANALOGIES, CATEGORIES
 from pipeline.errors import ConfigError, DataError
 from pipeline.report import Report
@@ -60,9 +68,16 @@ def planted_space(rng):
 
 
 def run(config, space, tmp_path, report=None):
-    vocab, embeddings = space
+    vocab, embeddings, *tagged = space
+    corpus, encoded = tagged or (Corpus({}), EncodedCorpus({}, ("train",)))
     return evaluate(
-        config, vocab, embeddings, workspace=tmp_path, report=report or Report()
+        config,
+        corpus,
+        encoded,
+        vocab,
+        embeddings,
+        workspace=tmp_path,
+        report=report or Report(),
     )
 
 
@@ -330,3 +345,71 @@ def test_coverage_of_the_public_sets_by_conll_is_as_known(
         "analogy/google/coverage": 7365 / 19544,
     }
     assert known.items() <= metrics.values.items()
+
+
+# The probe
+
+
+def tagged_space(rng, splits=("train", "valid", "test"), column="ner"):
+    """Return a space of five words, and a corpus in which b and d are entities."""
+    vocab, embeddings = random_space(rng, "abcde")
+    tables, encoded = {}, {}
+    for name in splits:
+        ids = rng.integers(0, 5, (40, 3)).astype(np.int32)
+        tags = np.array(["O", "B-PER", "O", "B-LOC", "O"])[ids]
+        tokens = np.array(list("abcde"))[ids]
+        columns = {"tokens": tokens.tolist(), column: tags.tolist()}
+        tables[name] = pa.table(columns)
+        encoded[name] = EncodedSplit(ids.ravel(), np.arange(0, 121, 3))
+    return vocab, embeddings, Corpus(tables), EncodedCorpus(encoded, ("train",))
+
+
+def test_the_probe_is_scored_on_valid_and_never_on_test_unasked(config, rng, tmp_path):
+    space = tagged_space(rng)
+    _, _, corpus, encoded = space
+    asked = config(
+        probe={"enabled": True, "window": 1, "shrinkage": 1e-4, "final": True}
+    )
+
+    metrics, _ = run(config(), space, tmp_path)
+    final, _ = run(asked, space, tmp_path)
+
+    assert metrics.values["probe/f1"] == 1
+    assert not any(name.startswith("probe/test") for name in metrics.values)
+    assert final.values["probe/test/f1"] == 1
+    # Without its test split the corpus gives the same scores.
+    rest = {name: corpus.splits[name] for name in ("train", "valid")}
+    without, _ = run(config(), (*space[:2], Corpus(rest), encoded), tmp_path)
+    assert without.values == metrics.values
+
+
+@pytest.mark.parametrize(
+    "tagged", [{"splits": ("train", "valid"), "column": "pos"}, {"splits": ("train",)}]
+)
+def test_without_tags_the_probe_is_skipped_and_the_log_says_why(
+    config, rng, tmp_path, caplog, tagged
+):
+    caplog.set_level("INFO", "pipeline")
+
+    metrics, _ = run(config(), tagged_space(rng, **tagged), tmp_path)
+
+    assert not any(name.startswith("probe") for name in metrics.values)
+    assert "no probe: the corpus has no entity tags in split" in caplog.text
+    assert "valid" in caplog.text
+
+
+def test_a_final_score_on_a_corpus_without_test_is_refused(config, rng, tmp_path):
+    asked = config(
+        probe={"enabled": True, "window": 1, "shrinkage": 1e-4, "final": True}
+    )
+
+    with pytest.raises(ConfigError, match=r"evaluate\.probe\.final=true.* split test"):
+        run(asked, tagged_space(rng, ("train", "valid")), tmp_path)
+
+
+def test_the_probe_can_be_left_out(config, rng, tmp_path):
+    off = {"enabled": False, "window": 1, "shrinkage": 1e-4, "final": True}
+
+    metrics, _ = run(config(probe=off), tagged_space(rng), tmp_path)
+
+    assert not any(name.startswith("probe") for name in metrics.values)
