@@ -51,6 +51,10 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "found": _INT,
             "coverage": _FLOAT,
             "spearman": _FLOAT,
+            "low": _FLOAT,  # ends of its 95% interval
+            "high": _FLOAT,
+            "random": _FLOAT,  # what random vectors have
+            "spearman_zero": _FLOAT,  # over all pairs, 0 where one is not found
             "note": _TEXT,  # why spearman is null
         },
         "similarity_pairs": {
@@ -85,6 +89,7 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "correct_mul": _BOOL,
         },
         "categories": {
+            "set": _TEXT,
             "category": _TEXT,
             "asked": _INT,
             "found": _INT,
@@ -92,12 +97,31 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "precision_at_10": _FLOAT,  # null below two words found
         },
         "category_words": {
+            "set": _TEXT,
             "category": _TEXT,
             "word": _TEXT,
             "found": _BOOL,
             "precision_at_10": _FLOAT,
             "neighbors": _TEXT,  # nearest first, separated by spaces
             "cluster": _INT,  # null for a word of several categories
+        },
+        "geometry_words": {
+            "word": _TEXT,
+            "count": _INT,
+            "norm": _FLOAT,
+            "neighbor_of": _INT,  # words that have it among their ten nearest
+        },
+        "geometry_norms": {
+            "count_from": _INT,
+            "count_below": _INT,
+            "words": _INT,
+            "mean_norm": _FLOAT,
+        },
+        "stability_words": {
+            "word": _TEXT,
+            "overlap": _FLOAT,
+            "neighbors": _TEXT,  # nearest first, separated by spaces
+            "neighbors_there": _TEXT,  # in the other run
         },
         "probe_entities": {
             "split": _TEXT,

@@ -131,9 +131,17 @@ def test_metric_names_are_short_and_those_of_known_files_fixed(config, rng, tmp_
 
     metrics, tables = run(settings, random_space(rng, "abcde"), tmp_path)
 
-    assert set(metrics.values) == {
+    names = {
+        name
+        for name in metrics.values
+        if not name.startswith("geometry/")
+        and not name.endswith(("_low", "_high", "_random"))
+    }
+    assert names == {
         "similarity/ws353",
+        "similarity/ws353_zero",
         "similarity/ws353_coverage",
+        "similarity/my_pairs_zero",
         "similarity/my_pairs_coverage",  # one pair found: no correlation
         "analogy/google/s_1",
         "analogy/google/s_1_coverage",
@@ -142,6 +150,11 @@ def test_metric_names_are_short_and_those_of_known_files_fixed(config, rng, tmp_
         "analogy_mul/google/s_1",
         "analogy_mul/google/total",
     }
+    assert {n for n in metrics.values if n.startswith("geometry/")} == {
+        "geometry/isotropy",
+        "geometry/mean_cosine",
+        "geometry/norm_frequency",
+    }  # five words are each others' neighbors evenly: no hubness
     assert metrics.values["similarity/my_pairs_coverage"] == 0.5
     assert tables.tables["similarity"].column("set").to_pylist() == [
         "my_pairs",
@@ -270,7 +283,7 @@ def test_a_file_whose_name_holds_brackets_is_found(config, tmp_path):
     assert list(files.values()) == [path]
 
 
-@pytest.mark.parametrize("key", ["similarity_files", "analogy_files"])
+@pytest.mark.parametrize("key", ["similarity_files", "analogy_files", "category_files"])
 @pytest.mark.parametrize("pattern", ["none.txt", "*.none", "."])
 def test_a_pattern_that_names_no_file_is_refused(config, tmp_path, key, pattern):
     settings = config(**{key: [str(tmp_path / pattern)]})
@@ -285,6 +298,9 @@ def test_a_pattern_that_names_no_file_is_refused(config, tmp_path, key, pattern)
         ("similarity_files", ["a b.txt", "a_b.txt"], "share the metric name 'a_b'"),
         ("similarity_files", ["EN-RG-65.txt", "rg65.csv"], "metric name 'rg65'"),
         ("similarity_files", ["x.txt", "x_coverage.txt"], "coverage has"),
+        ("similarity_files", ["x.txt", "x_zero.txt"], "zero has"),
+        ("similarity_files", ["x.txt", "x_random.txt"], "random has"),
+        ("category_files", ["Months.csv"], "'months'"),
         ("similarity_files", ["....txt"], "makes no metric name"),
         ("analogy_files", ["google.txt", "questions-words.txt"], "name 'google'"),
         ("analogy_files", ["Builtin.txt"], "'builtin'"),
@@ -306,6 +322,10 @@ def test_files_that_would_share_a_metric_are_refused(
     [
         {"top_k": 0},
         {"restrict_vocab": 0},
+        {"geometry_words": 0},
+        {"against": ""},
+        {"probe": {"enabled": True, "window": 11, "shrinkage": 1e-4, "final": False}},
+        {"probe": {"enabled": True, "window": 2, "shrinkage": 0.0, "final": False}},
         {"neighbors_of": [""]},
         {"analogies": [["a", "b"]]},
         {"analogies": [["a", "b", "c", "d"]]},
