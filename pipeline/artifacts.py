@@ -16,6 +16,7 @@ Nothing is ever pickled, so that reading a file can never run code.
 import dataclasses
 import hashlib
 import json
+import tokenize
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,16 @@ from pipeline.errors import CacheError
 A = TypeVar("A")
 _FIELDS = "fields.json"
 _CHUNK = 1 << 20
+
+# What the readers of the standard library and NumPy raise on what is none of theirs.
+_MALFORMED = (
+    *(ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError),
+    *(
+        SyntaxError,
+        tokenize.TokenError,
+        OverflowError,
+    ),  # by NumPy, of an array's header
+)
 
 
 def save_artifact(artifact: object, folder: Path) -> None:
@@ -65,7 +76,7 @@ def load_artifact(kind: type[A], folder: Path) -> A:
             for field, field_kind in _fields(kind)
         }
         return kind(**values)
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except (*_MALFORMED, OSError, pa.ArrowException) as error:
         message = f"{folder} does not hold a sound {kind.__name__}: {error}"
         raise CacheError(message) from error
 

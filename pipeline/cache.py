@@ -4,25 +4,32 @@
     <root>/records/<stage>/<key>.json      what a stage gave for a key
     <root>/workspaces/<stage>-<key>/       a stage's own folder while it works
     <root>/locks/<stage>-<key>.lock
+    <root>/tmp/<id>/             an object that is being written or removed
 
 An object's digest is that of its manifest: file names and their sha256. Objects
 are written beside, synced and renamed, and a record is written after all its
 objects, so that a record always speaks of whole objects. On load every file is
 hashed again; an object that is damaged counts as missing.
+
+A process that uses an object holds a shared lock on its manifest for as long, and
+whoever removes one takes that lock alone: what is in use stays.
 """
 
+import fcntl
 import json
 import logging
+import os
+import re
 import shutil
 import uuid
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.artifacts import (
     file_digests,
@@ -32,11 +39,13 @@ from pipeline.artifacts import (
 )
 from pipeline.core.files import sync, write_atomically
 from pipeline.errors import CacheError
+from pipeline.locks import held
 
 log = logging.getLogger(__name__)
 
 A = TypeVar("A")
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,8 @@ class Record:
     seconds: float
     written: int
 
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
     @property
     def digest(self) -> str:
         """The digest of all outputs together."""
@@ -108,10 +119,15 @@ _RECORD = TypeAdapter(Record)
 
 
 class Cache:
-    """A folder of objects and records that several processes may share."""
+    """A folder of objects and records that several processes may share.
+
+    The objects that it found or wrote stay in use until it is gone itself.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._used: dict[str, int] = {}  # digest -> file that holds the lock
+        weakref.finalize(self, _close_all, self._used)
 
     def find(self, stage: str, key: str) -> Record | None:
         """Return the record of a key if all its objects are sound.
@@ -122,9 +138,10 @@ class Cache:
         if not path.exists():
             return None
         try:
-            record = _read_record(path)
+            record = read_record(path)
             for digest in record.outputs.values():
-                self._check(digest)
+                self._use(digest)
+                self.check(digest)
         except CacheError as error:
             log.warning("%s; %s is computed again", error, stage)
             return None
@@ -133,12 +150,16 @@ class Cache:
     def records(self, stage: str) -> list[Record]:
         """Return the readable records of a stage, the newest first."""
         records = []
-        for path in sorted((self.root / "records" / stage).glob("*.json")):
+        for path in self.record_paths(stage):
             try:
-                records.append(_read_record(path))
+                records.append(read_record(path))
             except CacheError as error:
                 log.warning("%s; it is passed over", error)
         return sorted(records, key=lambda r: r.written, reverse=True)
+
+    def record_paths(self, stage: str = "*") -> list[Path]:
+        """Return the files of all records, or of those of a stage."""
+        return sorted((self.root / "records").glob(f"{stage}/*.json"))
 
     def load(self, digest: str, kind: type[A]) -> A:
         """Read an artifact; arrays and tables come memory-mapped.
@@ -182,8 +203,53 @@ class Cache:
         The operating system frees the lock of a process that dies.
         """
         waiting = f"{stage} is being computed by another process: waiting"
-        with self._held(f"{stage}-{key}", waiting):
+        with held(self.lock_path(f"{stage}-{key}"), waiting):
             yield
+
+    def lock_path(self, name: str) -> Path:
+        """Return the lock of `<stage>-<key>`, `object-<digest>` or `tmp-<id>`."""
+        return self.root / "locks" / f"{name}.lock"
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Name a folder that is gone afterwards, and is seen to be in use until then.
+
+        It is not made.
+        """
+        name = uuid.uuid4().hex
+        with held(self.lock_path(f"tmp-{name}")):
+            try:
+                yield self.root / "tmp" / name
+            finally:
+                shutil.rmtree(self.root / "tmp" / name, ignore_errors=True)
+
+    def remove(self, digest: str) -> bool:
+        """Remove an object and the records that speak of it.
+
+        Returns:
+            False if it is in use or gone.
+        """
+        try:
+            file = os.open(self.object_folder(digest) / MANIFEST, os.O_RDONLY)
+        except FileNotFoundError:
+            file = None  # half an object: nobody can be using it
+        try:
+            if file is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A record always speaks of whole objects: it goes first.
+            for path in self.record_paths():
+                with suppress(CacheError):
+                    if digest in read_record(path).outputs.values():
+                        path.unlink(missing_ok=True)
+            with self.scratch() as folder:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                self.object_folder(digest).rename(folder)
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        finally:
+            if file is not None:
+                os.close(file)
+        return True
 
     def object_folder(self, digest: str) -> Path:
         """Return where an object lies or would lie."""
@@ -191,55 +257,69 @@ class Cache:
 
     def _put(self, artifact: object) -> str:
         """Write an object and return its digest; an equal one is kept."""
-        fresh = self.root / "tmp" / uuid.uuid4().hex
-        try:
+        with self.scratch() as fresh:
             save_artifact(artifact, fresh)
             manifest = file_digests(fresh)
             digest = json_digest(manifest)
-            (fresh / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+            (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
             _sync_tree(fresh)
             # Two keys may give the same object, in two processes at once.
-            with self._held(f"object-{digest}"):
+            with held(self.lock_path(f"object-{digest}")):
                 self._place(fresh, digest)
             return digest
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
 
     def _place(self, fresh: Path, digest: str) -> None:
         """Rename an object into place, unless a sound one is there."""
         target = self.object_folder(digest)
-        if target.exists():
-            try:
-                self._check(digest)
-            except CacheError:
-                shutil.rmtree(target)
-            else:
-                return
+        try:
+            self._use(digest)
+            self.check(digest)
+        except CacheError:
+            self._forget(digest)
+        else:
+            return
+        shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
+        # In use before it has its name: no record speaks of it yet.
+        self._used[digest] = _shared_lock(fresh / MANIFEST)
         fresh.rename(target)
         sync(target.parent)
 
-    @contextmanager
-    def _held(self, name: str, busy: str = "") -> Iterator[None]:
-        """Hold a lock; log `busy` if another process has it."""
-        path = self.root / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if busy:
-                log.info(busy)
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    def _use(self, digest: str) -> None:
+        """Keep an object from being removed, and note that it was used now.
 
-    def _check(self, digest: str) -> None:
+        Raises:
+            CacheError: if there is no such object.
+        """
+        manifest = self.object_folder(digest) / MANIFEST
+        try:
+            if digest not in self._used:
+                self._used[digest] = _shared_lock(manifest)
+            there, locked = manifest.stat(), os.fstat(self._used[digest])
+        except OSError as error:
+            message = f"cache object {manifest.parent} is damaged or missing"
+            raise CacheError(message) from error
+        if not os.path.samestat(there, locked):  # replaced, or removed and written
+            self._forget(digest)
+            self._use(digest)
+            return
+        with suppress(OSError):  # a cache that can only be read
+            os.utime(manifest)
+
+    def _forget(self, digest: str) -> None:
+        file = self._used.pop(digest, None)
+        if file is not None:
+            os.close(file)
+
+    def check(self, digest: str) -> None:
+        """Hash an object again.
+
+        Raises:
+            CacheError: if it is damaged or missing.
+        """
         folder = self.object_folder(digest)
         found = file_digests(folder)
-        found.pop(_MANIFEST, None)
+        found.pop(MANIFEST, None)
         if json_digest(found) != digest:
             raise CacheError(f"cache object {folder} is damaged or missing")
 
@@ -247,13 +327,40 @@ class Cache:
         return self.root / "records" / stage / f"{key}.json"
 
 
-def _read_record(path: Path) -> Record:
+def read_record(path: Path) -> Record:
+    """Read a record's file.
+
+    Raises:
+        CacheError: if it is damaged or not there.
+    """
     try:
-        return _RECORD.validate_json(path.read_bytes(), strict=True)
-    except (ValidationError, OSError) as error:
+        record = _RECORD.validate_json(path.read_bytes(), strict=True)
+        key = record.ingredients.key
+    except (ValidationError, ValueError, OSError) as error:
         raise CacheError(f"cache record {path} is damaged") from error
+    # A digest becomes a path: nothing else may.
+    if key != path.stem or not all(map(_DIGEST.fullmatch, record.outputs.values())):
+        raise CacheError(f"cache record {path} is damaged: it is of other ingredients")
+    return record
 
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
         sync(path)
+
+
+def _shared_lock(path: Path) -> int:
+    """Open a file and lock it against being locked alone."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _close_all(files: dict[str, int]) -> None:
+    for file in files.values():
+        os.close(file)
+    files.clear()

@@ -1,4 +1,6 @@
-"""The `w2v` command: the only place that knows Hydra, and the only one that prints.
+"""The `w2v` command: the only place that knows Hydra.
+
+Only this module and `pipeline.commands` print.
 
 Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
 """
@@ -9,22 +11,29 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.diff import diff
+from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.options import as_json as _as_json
+from pipeline.commands.options import home as _home
+from pipeline.commands.rerun import rerun
+from pipeline.commands.upkeep import cache, doctor
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from pipeline.config import Config
     from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+_LONGEST_WORD = 80  # characters that a table for people shows
 
 # Shown after a run, where it has them; the rest is in `w2v show` and the UI.
 _HEADLINES = (
@@ -37,7 +46,11 @@ _HEADLINES = (
     "category/",
     "similarity/",
     "analogy/",
+    "stability/",
 )
+
+# Endings of the metrics that are shown beside the one they are of.
+_BESIDE = ("_low", "_high", "_random")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,14 +80,8 @@ def cli() -> None:
     """
 
 
-_home = click.option(
-    "--home",
-    type=click.Path(path_type=Path),
-    default=lambda: os.environ.get("W2V_HOME", "runs"),
-    callback=lambda _context, _option, home: home.expanduser().absolute(),
-    help="Folder that holds the runs (W2V_HOME, or ./runs).",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+for command in (rerun, diff, doctor, cache):
+    cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -92,6 +99,8 @@ def run(overrides: tuple[str, ...]) -> None:
     # Multirun, --help, --cfg and the like are Hydra's own.
     import hydra
 
+    _refuse_aliases()
+
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through; they are told here
     # Hydra's parser wants its flags first; people write them where they like.
     keys = [a for a in overrides if not a.startswith("-") and ("=" in a or a[0] == "~")]
@@ -107,13 +116,12 @@ def explain(overrides: tuple[str, ...]) -> None:
     """Say which stages `w2v run` would run with the same arguments, and why."""
     from pipeline import engine
     from pipeline.cache import Cache
-    from pipeline.config import read_config
     from pipeline.dag import STAGES
 
     if set(overrides) & {"-h", "--help"}:
         click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
         return
-    config, _ = read_config(_compose(overrides))
+    config, _ = _read(_compose(overrides))
     stages = engine.select(STAGES, config.targets)
     cache = Cache(config.home_folder / "cache")
     for answer in engine.explain(stages, config.stages, cache):
@@ -206,24 +214,74 @@ def _run_trial(composed: "DictConfig") -> None:
 
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
-    from pipeline.config import read_config
     from pipeline.run import run_pipeline
 
-    config, values = read_config(composed)
+    config, values = _read(composed)
     run_pipeline(config, values, tuple(overrides), on_end=_print_record)
+
+
+def _read(composed: "DictConfig") -> tuple["Config", dict[str, Any]]:
+    """Check a configuration, and put the file in a run's place that it names.
+
+    A stage reads files, and does not know runs; and `last` would be another run
+    when the record of this one is read.
+    """
+    from pipeline.config import check_config, read_config
+    from pipeline.loading import vectors_file
+
+    config, values = read_config(composed)
+    if config.evaluate.against is None:
+        return config, values
+    path = vectors_file(config.evaluate.against, config.home_folder)
+    values["evaluate"] |= {"against": str(path.absolute())}
+    return check_config(values), values
 
 
 def _compose(overrides: Sequence[str]) -> "DictConfig":
     from hydra import compose, initialize_config_dir
 
+    _refuse_aliases()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         try:
             return compose("config", list(overrides))
+        except RecursionError as error:
+            raise ConfigError(
+                "the overrides are nested too deeply to be read: expected values such "
+                "as train.dim=100"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"a file of {config_folder()}: {error}") from error
+        except (AssertionError, AttributeError, LookupError, TypeError) as error:
+            # What Hydra raises where it did not expect a key or value, such as +=.
+            raise ConfigError(
+                f"the overrides cannot be read ({type(error).__name__} in Hydra): "
+                "expected KEY=VALUE, such as train.dim=100"
+            ) from error
         except ValueError as error:  # train=3: a group where its option is due
             raise ConfigError(
                 f"{error}: a group takes the name of one of its options, such as "
                 "train=default"
             ) from error
+
+
+def _refuse_aliases() -> None:
+    """Check that no YAML file repeats values by aliases.
+
+    OmegaConf writes each of them out: nine lists of nine aliases would be 400
+    million values.
+    """
+    import yaml
+
+    for path in sorted(config_folder().rglob("*.yaml")):
+        content = path.read_bytes()
+        if b"&" in content and b"*" in content:
+            for token in yaml.scan(content):
+                if isinstance(token, yaml.AliasToken):
+                    raise ConfigError(
+                        f"{path}:{token.start_mark.line + 1}: expected values written "
+                        f"out, found the alias *{token.value}. To use a value twice, "
+                        "write ${key}"
+                    )
 
 
 def _print_record(record: "RunRecord") -> None:
@@ -240,13 +298,13 @@ def _print_record(record: "RunRecord") -> None:
         for prefix in _HEADLINES
         for name in record.metrics
         if (name == prefix or (prefix.endswith("/") and name.startswith(prefix)))
-        and not name.endswith("coverage")
+        and not name.endswith(("coverage", "_zero", *_BESIDE))
         and name.count("/") == 1 + name.endswith("/total")
     ]
     if headlines:
         click.echo()
     for name in headlines:
-        click.echo(f"{name:<32}{_number(record.metrics[name]):>12}")
+        click.echo(_headline(name, record.metrics))
     click.echo()
     if record.message:
         click.echo(f"{record.status}: {record.message}")
@@ -255,6 +313,17 @@ def _print_record(record: "RunRecord") -> None:
         place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
         click.echo(f"pictures: {place} ({len(pictures)} files)")
     click.echo(f"run_id: {record.run_id}")
+
+
+def _headline(name: str, metrics: Mapping[str, float]) -> str:
+    """Return a line: name, value, and what stands beside it to judge it by."""
+    line = f"{name:<32}{_number(metrics[name]):>12}"
+    low, high, random = (metrics.get(name + ending) for ending in _BESIDE)
+    if low is not None and high is not None:
+        line += f"   95%: {low:.3f} to {high:.3f}"
+    if random is not None:
+        line += f"   random: {random:.3f}"
+    return line
 
 
 def _place(record: "RunRecord", path: str) -> str:
@@ -270,11 +339,15 @@ def _number(value: float) -> str:
 
 
 def _print_answers(answers: Sequence[tuple[str, float]], as_json: bool) -> None:
+    from pipeline.core.figures.style import shown
+
     if as_json:
         click.echo(json.dumps([{"word": w, "score": s} for w, s in answers]))
         return
-    width = max((len(word) for word, _ in answers), default=0)
-    for word, score in answers:
+    # A word may hold anything: what steers a terminal, or a megabyte.
+    words = [shown(word, _LONGEST_WORD) for word, _ in answers]
+    width = max(map(len, words), default=0)
+    for word, (_, score) in zip(words, answers, strict=True):
         click.echo(f"{word:<{width}}  {score:.4f}")
 
 
@@ -323,18 +396,20 @@ def _fail(message: str, code: int) -> None:
 def _exit_code(error: Exception) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
-    usage = isinstance(error, ConfigError | HydraException | OmegaConfBaseException)
-    return EXIT_USAGE if usage else EXIT_FAILED
+    composing = HydraException | OmegaConfBaseException | YAMLError
+    return EXIT_USAGE if isinstance(error, ConfigError | composing) else EXIT_FAILED
 
 
 def _message(error: Exception) -> str:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     if isinstance(error, W2VError):
         return str(error)
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         return _composition_message(error)
     return (
         f"{type(error).__name__}: {error}. This is a defect of the program: "

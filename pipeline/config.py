@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import MinLen
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +25,8 @@ from pipeline.stages.train import TrainConfig
 from pipeline.stages.visualize import VisualizeConfig
 from pipeline.stages.vocab import VocabConfig
 from pipeline.tracking.tracker import TrackingConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,24 +95,44 @@ def check_config(values: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: naming every bad key in full, its value and what is legal.
     """
-    try:
-        # JSON's strict mode lets a list be a tuple and a string be a path, and
-        # nothing else be what it is not.
-        return TypeAdapter(Config).validate_json(json.dumps(values), strict=True)
-    except ValidationError as error:
-        lines: dict[tuple[object, str], str] = {}
-        for detail in error.errors(include_url=False):
-            # One bad seed is bad in every group it is handed to: said once.
-            fault = (detail["loc"][-1:], repr(detail["input"]))
-            lines.setdefault(fault, _explain(detail, values))
-        raise ConfigError("\n".join(lines.values())) from error
-    except TypeError as error:
-        raise ConfigError(f"a value has no plain form: {error}") from error
+    return _checked(Config, values)
+
+
+def check_tracking(values: Mapping[str, Any]) -> TrackingConfig:
+    """Check the group `tracking` by itself.
+
+    Raises:
+        ConfigError: as `check_config` does.
+    """
+    return _checked(_TrackingGroup, {"tracking": values}).tracking
 
 
 def to_yaml(values: Mapping[str, Any]) -> str:
     """Return plain values as YAML, in their order."""
     return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+
+
+@dataclass(frozen=True)
+class _TrackingGroup:
+    tracking: TrackingConfig
+
+    __pydantic_config__ = Config.__pydantic_config__
+
+
+def _checked(kind: type[T], values: Mapping[str, Any]) -> T:
+    try:
+        # JSON's strict mode lets a list be a tuple and a string be a path, and
+        # nothing else be what it is not.
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        lines: dict[tuple[object, str], str] = {}
+        for detail in error.errors(include_url=False):
+            # One bad seed is bad in every group it is handed to: said once.
+            fault = (detail["loc"][-1:], repr(detail["input"]))
+            lines.setdefault(fault, _cut(_explain(detail, values)))
+        raise ConfigError("\n".join(lines.values())) from error
+    except TypeError as error:
+        raise ConfigError(f"a value has no plain form: {error}") from error
 
 
 def _explain(detail: ErrorDetails, values: Mapping[str, Any]) -> str:
@@ -170,7 +192,13 @@ def _item(values: Any, key: Any) -> Any:
     return values[key] if key < len(values) else None
 
 
+_LONGEST = 400  # characters that are said of one key
+
 _VARIANT_KEYS = ("reader", "backend")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def _shown(value: object) -> str:

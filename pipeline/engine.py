@@ -22,6 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
 from pipeline.artifacts import file_digest
 from pipeline.cache import Cache, Ingredients, Record
 from pipeline.errors import CacheError, ConfigError, DataError, StorageError
@@ -30,6 +32,11 @@ from pipeline.report import Report
 from pipeline.sources import describe
 
 log = logging.getLogger(__name__)
+
+# A metric as it is kept while a stage works: name, value, step.
+_POINT = TypeAdapter(
+    tuple[str, float, int | None], config=ConfigDict(allow_inf_nan=False)
+)
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,10 @@ def run(
     Raises:
         W2VError: what a stage raised. Stages finished before stay in the cache.
     """
+    for stage in stages:
+        # As the code is now: what is edited while an earlier stage runs is not what
+        # this process has loaded.
+        describe(stage.function.__module__)
     digests: dict[str, str] = {}
     results: dict[str, StageResult] = {}
     for stage in stages:
@@ -203,7 +214,7 @@ def explain(
             answers.append(Explanation(stage.name, "waits", (waits,)))
             continue
         ingredients = _ingredients(stage, configs[stage.name], digests)
-        record = cache.find(stage.name, ingredients.key)
+        record = _find(stage, ingredients.key, cache)
         if record:
             digests |= record.outputs
             answers.append(Explanation(stage.name, "hit", ()))
@@ -227,7 +238,7 @@ def _run_stage(
     ingredients = _ingredients(stage, config, digests)
     key = ingredients.key
     with cache.lock(stage.name, key):
-        known = cache.find(stage.name, key) if mode != "refresh" else None
+        known = _find(stage, key, cache) if mode != "refresh" else None
         if known and mode == "use":
             seconds = time.perf_counter() - started
             return StageResult(stage.name, known, cached=True, seconds=seconds)
@@ -254,6 +265,22 @@ def _run_stage(
             "not always give the same result"
         )
     return StageResult(stage.name, record, cached=False, seconds=seconds)
+
+
+def _find(stage: Stage, key: str, cache: Cache) -> Record | None:
+    """Return the record of a key, if it is of just what the stage gives."""
+    record = cache.find(stage.name, key)
+    if record and set(record.outputs) != set(stage.gives):
+        log.warning(
+            "the cache record of %s, key %s, names %s: expected %s; it is computed "
+            "again",
+            stage.name,
+            key[:12],
+            ", ".join(sorted(record.outputs)) or "no outputs",
+            ", ".join(stage.gives),
+        )
+        return None
+    return record
 
 
 def _reader(
@@ -304,11 +331,12 @@ class _Recorder(Report):
 def _read_series(path: Path) -> Iterator[tuple[tuple[str, int | None], float]]:
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            name, value, step = json.loads(line)
-        except ValueError:  # a line cut off by a kill; it is reported again
+            point = _POINT.validate_json(line, strict=True)
+        except ValidationError:  # a line cut off by a kill; it is reported again
             continue
+        name, value, step = point
         yield (name, step), value
 
 

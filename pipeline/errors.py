@@ -7,6 +7,7 @@
     ├── CacheError       a cache that cannot be read or written
     ├── StorageError     a disk that is full or cannot be written
     └── TrackingError    a tracking store that cannot be reached or read
+        └── RunGoneError     a run that its store does not hold any more
 
 A message names the place, what was expected, what was found and what to do.
 """
@@ -38,3 +39,7 @@ class StorageError(W2VError):
 
 class TrackingError(W2VError):
     """A tracking store that cannot be reached, or a run it does not hold."""
+
+
+class RunGoneError(TrackingError):
+    """A run that its store does not hold any more, or holds as deleted."""

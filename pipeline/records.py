@@ -13,7 +13,7 @@ import math
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +21,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from pipeline.core.files import write_atomically
-from pipeline.errors import TrackingError
+from pipeline.errors import StorageError, TrackingError
+from pipeline.locks import Lock, try_lock
 from pipeline.provenance import Environment
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ Timestamp = Annotated[
 
 _SHORTEST_PREFIX = 6  # 16 million runs before two are likely to share one
 _LATEST_SHOWN = 5
+_SAME_START = 1.0  # seconds; a process id comes again after hours
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,22 @@ class StageRecord:
         digest: Digest of its outputs.
         cached: Whether they were found instead of computed.
         seconds: Time spent on it in this run.
+        outputs: Artifact name -> digest of its content.
+        files: Label -> sha256 of the files that its config names.
+        code: Definition -> start of its digest, of all code that it can reach.
+        versions: Python and the libraries that code imports -> version.
+
+    The last four are empty in records of before they were kept.
     """
 
     key: str
     digest: str
     cached: bool
     seconds: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,11 @@ class RunRecord:
         git: Which code ran.
         environment: On what it ran.
         process: Which process ran it.
+        task: Digest of all that a later run must have in common with this one to
+            go on with it; empty once there is nothing to go on with.
+        artifact_digests: Path -> sha256 of each artifact; empty in records of
+            before they were kept.
+        repeats: The run that this one was to repeat, if any.
     """
 
     run_id: str
@@ -126,16 +143,39 @@ class RunRecord:
     git: GitRecord
     environment: Environment
     process: ProcessRecord
+    task: str = ""  # not in the records of earlier versions
+    artifact_digests: Mapping[str, str] = field(default_factory=dict)
+    repeats: str | None = None
 
     __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
 
 _RECORD = TypeAdapter(RunRecord)
+_PROCESS_JSON = TypeAdapter(ProcessRecord)
 
 
 def run_folder(home: Path, run_id: str) -> Path:
     """Return the folder that belongs to a run."""
     return home / "runs" / run_id
+
+
+def hold_run(home: Path, run_id: str) -> Lock | None:
+    """Take the lock that a run's process holds from its beginning to its end.
+
+    Returns:
+        None if a process has it.
+
+    Raises:
+        StorageError: if home cannot be written.
+    """
+    path = run_folder(home, run_id) / "run.lock"
+    try:
+        return try_lock(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written: {error.strerror}. Free some space, or set "
+            "home to a folder that can be written"
+        ) from error
 
 
 def save_record(home: Path, record: RunRecord) -> None:
@@ -227,6 +267,44 @@ def this_process() -> ProcessRecord:
 
     started = psutil.Process().create_time()
     return ProcessRecord(host=socket.gethostname(), pid=os.getpid(), started=started)
+
+
+def is_alive(process: ProcessRecord) -> bool:
+    """Say whether a process of this machine is still there.
+
+    False for one of another machine. A clock that was set makes a live process
+    look like another one: who is about to touch its run takes its lock first.
+    """
+    import psutil
+
+    if process.host != socket.gethostname():
+        return False
+    try:
+        started = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(abs(started - process.started) < _SAME_START)
+
+
+def process_tag() -> str:
+    """Return what a run's tag says of its process."""
+    return _PROCESS_JSON.dump_json(this_process()).decode()
+
+
+def read_process(tag: str) -> ProcessRecord | None:
+    """Return the process that a run's tag names; None if it names none."""
+    try:
+        return _PROCESS_JSON.validate_json(tag)
+    except ValidationError:
+        return None
+
+
+def is_dead(tag: str) -> bool:
+    """Say whether a tag names a process of this machine that has ended."""
+    process = read_process(tag)
+    return bool(
+        process and process.host == this_process().host and not is_alive(process)
+    )
 
 
 def _run_ids(home: Path) -> list[str]:

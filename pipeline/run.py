@@ -1,43 +1,37 @@
 """One run: run the stages, show progress, keep the record, publish to tracking."""
 
-import json
 import logging
 import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pipeline import engine, provenance
+from pipeline import engine, provenance, resume, unsent
 from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
-from pipeline.config import Config, to_yaml
-from pipeline.core.checkpoint import save_checkpoint
+from pipeline.config import Config
 from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
-from pipeline.core.types import Metrics
 from pipeline.dag import STAGES
-from pipeline.engine import StageResult
-from pipeline.errors import StorageError, W2VError
+from pipeline.errors import RunGoneError, StorageError, W2VError
 from pipeline.records import (
     GitRecord,
     RunRecord,
-    StageRecord,
     Status,
     TrackingRecord,
+    hold_run,
     now,
+    process_tag,
     save_record,
     this_process,
 )
-from pipeline.report import Report
-from pipeline.stages.train import last_checkpoint
-from pipeline.tracking.publish import publish
 from pipeline.tracking.tracker import Tracker, open_tracker, params_of
+from pipeline.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +42,8 @@ def run_pipeline(
     overrides: Sequence[str],
     *,
     on_end: Callable[[RunRecord], None],
+    cache: Cache | None = None,
+    repeats: str | None = None,
 ) -> RunRecord:
     """Run the configured stages as one tracked run.
 
@@ -56,6 +52,8 @@ def run_pipeline(
         values: The same as plain values, for the record.
         overrides: The command line's overrides, as typed.
         on_end: Is given the record when the run ends, however it ends.
+        cache: Where results are kept; by default the one below home.
+        repeats: The run that this one is to repeat, if any.
 
     Returns:
         The record of the finished run.
@@ -74,186 +72,104 @@ def run_pipeline(
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
     git = provenance.git_state()
     environment = provenance.environment()
+    task = resume.task_digest(stages, config.stages, values, repeats)
     watcher = None
     status: Status = "KILLED"
-    message = "interrupted"
-    try:
-        # A run that is begun in the store is a run that will be ended there.
-        with held_interrupts():
-            tracker = _open_tracker(config, values, git)
-            record = _first_record(
-                tracker, config, values, overrides, git=git, environment=environment
-            )
-            watcher = _Watcher(tracker, config, record)
-        logs = home / "logs" / f"{tracker.run_id}.log"
-        with _log_file(logs), logging_redirect_tqdm():
-            watcher.begin_run(values, git)
-            cache = Cache(home / "cache")
-            engine.run(stages, config.stages, cache, watcher, mode=config.cache.mode)
-        status, message = "FINISHED", ""
-    except Exception as error:
-        status, message = "FAILED", _message(error)
-        raise
-    finally:
-        if watcher:
+    message, again = "interrupted", True
+    with ExitStack() as locks:
+        try:
+            # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
-                watcher.end(status, message)
-                on_end(watcher.record)
+                tracker, earlier = _open_run(
+                    config, _tags(values, git, task, repeats), task, locks
+                )
+                record = _first_record(
+                    *(tracker, config, values, overrides),
+                    git=git,
+                    environment=environment,
+                    task=task,
+                    repeats=repeats,
+                    earlier=earlier,
+                )
+                watcher = Watcher(tracker, config, record)
+                watcher.save()
+            logs = home / "logs" / f"{tracker.run_id}.log"
+            with _log_file(logs), logging_redirect_tqdm():
+                if earlier:
+                    log.info("going on with run %s (%s)", *_how(earlier))
+                if config.tracking.backend != "off":
+                    unsent.send_all(home)
+                watcher.begin_run(values, git)
+                cache = cache or Cache(home / "cache")
+                mode = config.cache.mode
+                engine.run(stages, config.stages, cache, watcher, mode=mode)
+            status, message, again = "FINISHED", "", False
+        except Exception as error:
+            status, message = "FAILED", _message(error)
+            # A full disk can be cleared; other errors come again.
+            again = isinstance(error, StorageError)
+            raise
+        finally:
+            if watcher:
+                with held_interrupts():
+                    watcher.end(status, message, again=again)
+                    on_end(watcher.record)
     return watcher.record
 
 
-class _Watcher:
-    """Pass what the engine tells to the progress bar, the record and the tracker."""
-
-    def __init__(self, tracker: Tracker, config: Config, record: RunRecord) -> None:
-        self.record = record
-        self._tracker = tracker
-        self._config = config
-        self._artifacts: dict[str, Any] = {}
-        self._report: _StageReport | None = None
-
-    def begin_run(self, values: Mapping[str, Any], git: provenance.Git | None) -> None:
-        """Log what is known before the first stage."""
-        self._save()
-        self._tracker.log_params(self.record.params)
-        self._tracker.log_bytes(to_yaml(values).encode(), "config.yaml")
-        environment = json.dumps(asdict(self.record.environment), indent=1)
-        self._tracker.log_bytes(environment.encode(), "environment.json")
-        if git and git.dirty:
-            self._tracker.log_bytes(git.diff, "uncommitted.diff")
-
-    def begin(self, stage: str) -> Report:
-        """Give a stage its progress bar."""
-        self._report = _StageReport(stage, self._tracker)
-        return self._report
-
-    def finish(
-        self, result: StageResult, artifacts: Callable[[], Mapping[str, object]]
-    ) -> None:
-        """Publish what a stage gave, computed now or found in the cache."""
-        self._close_bar()
-        name, record = result.name, result.record
-        if result.cached:
-            log.info("%s: found in the cache", name)
-            self._tracker.log_series(record.metrics)
-        values = {metric: value for metric, value, _ in record.metrics}
-        values |= {
-            f"stage/{name}_seconds": result.seconds,
-            f"stage/{name}_cached": float(result.cached),
-        }
-        self._tracker.log_metrics(
-            {k: v for k, v in values.items() if k.startswith("stage/")}
-        )
-        loaded = artifacts()
-        self._artifacts |= loaded
-        for artifact_name, artifact in loaded.items():
-            publish(
-                self._tracker,
-                artifact_name,
-                artifact,
-                digest=record.outputs[artifact_name],
-                config=self.record.config[name],
-            )
-            if isinstance(artifact, Metrics):
-                values |= artifact.values
-        if name == "train":
-            self._publish_checkpoint()
-        stage = StageRecord(
-            key=record.ingredients.key,
-            digest=record.digest,
-            cached=result.cached,
-            seconds=result.seconds,
-        )
-        self.record = replace(
-            self.record,
-            metrics={**self.record.metrics, **values},
-            stages={**self.record.stages, name: stage},
-        )
-        self._save()
-
-    def end(self, status: Status, message: str) -> None:
-        """Close the run in the tracking store and in its record."""
-        self._close_bar()
-        self.record = replace(self.record, status=status, message=message, ended=now())
-        try:
-            try:
-                self._tracker.end(status, message)
-            finally:
-                self._save()
-        except W2VError as error:
-            if status == "FINISHED":
-                raise
-            # What ended the run is the error to tell, and it is on its way.
-            log.error("%s", error)  # noqa: TRY400 - a trace would bury it
-
-    def _publish_checkpoint(self) -> None:
-        """Log the checkpoint that training ended with, to go on or start from."""
-        names = ("encoded", "vocab", "embeddings", "history")
-        checkpoint = last_checkpoint(
-            self._config.train, *(self._artifacts[name] for name in names)
-        )
-        with tempfile.TemporaryDirectory() as scratch:
-            path = save_checkpoint(Path(scratch), checkpoint)
-            self._tracker.log_file(path, "checkpoints")
-
-    def _close_bar(self) -> None:
-        if self._report:
-            self._report.close()
-            self._report = None
-
-    def _save(self) -> None:
-        self.record = replace(self.record, artifacts=self._tracker.artifacts)
-        save_record(self._config.home_folder, self.record)
-
-
-class _StageReport(Report):
-    """Draw a progress bar on stderr and log metrics live."""
-
-    def __init__(self, stage: str, tracker: Tracker) -> None:
-        self._stage = stage
-        self._tracker = tracker
-        self._bar: Any = None
-
-    def start(self, total: int | None, unit: str) -> None:
-        from tqdm import tqdm
-
-        self.close()
-        # Where no terminal rewrites the line, a line now and then is enough.
-        interval = 0.2 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm(
-            desc=self._stage,
-            total=total,
-            unit=f" {unit}",
-            unit_scale=True,
-            mininterval=interval,
-            dynamic_ncols=True,
-            file=sys.stderr,
-        )
-
-    def advance(self, amount: int, shown: str = "") -> None:
-        if self._bar is not None:
-            if shown:
-                self._bar.set_postfix_str(shown, refresh=False)
-            self._bar.update(amount)
-
-    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        self._tracker.log_metrics(values, step)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def _open_tracker(
-    config: Config, values: Mapping[str, Any], git: provenance.Git | None
-) -> Tracker:
-    tags = {"config": json_digest(values)[:12]}
+def _tags(
+    values: Mapping[str, Any],
+    git: provenance.Git | None,
+    task: str,
+    repeats: str | None,
+) -> dict[str, str]:
+    """Return what the tracking store is to know of a run from its start."""
+    tags = {
+        "config": json_digest(values)[:12],
+        "task": task,
+        "process": process_tag(),
+    }
+    if repeats:
+        tags["repeats"] = repeats
     if git:
         tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
-    return open_tracker(
-        config.tracking, config.home_folder, run_name=_run_name(config), tags=tags
+    return tags
+
+
+def _open_run(
+    config: Config, tags: Mapping[str, str], task: str, locks: ExitStack
+) -> tuple[Tracker, resume.Earlier | None]:
+    """Go on with the run of a process that died, or begin one; hold its lock."""
+    home = config.home_folder
+    open_it = partial(
+        open_tracker, config.tracking, home, run_name=_run_name(config), tags=tags
     )
+    earlier = resume.take_over(config.tracking, home, task)
+    if earlier:
+        locks.callback(earlier.lock.release)
+        try:
+            tracker = open_it(run_id=earlier.run_id)
+        except RunGoneError as error:
+            log.warning("%s: it is not gone on with", error)
+            if earlier.record:
+                save_record(home, replace(earlier.record, task=""))
+        else:
+            tracker.set_tags(tags)
+            return tracker, earlier
+    tracker = open_it()
+    lock = hold_run(home, tracker.run_id)
+    if lock:
+        locks.callback(lock.release)
+    return tracker, None
+
+
+def _how(earlier: resume.Earlier) -> tuple[str, str]:
+    record = earlier.record
+    if record is None:
+        return earlier.run_id, "its process was killed as it began"
+    if record.status == "RUNNING":
+        return earlier.run_id, "its process was killed"
+    return earlier.run_id, f"{record.status}: {record.message}"
 
 
 def _first_record(
@@ -264,25 +180,31 @@ def _first_record(
     *,
     git: provenance.Git | None,
     environment: provenance.Environment,
+    task: str,
+    repeats: str | None,
+    earlier: resume.Earlier | None,
 ) -> RunRecord:
+    before = earlier.record if earlier else None
     return RunRecord(
         run_id=tracker.run_id,
         name=_run_name(config),
         status="RUNNING",
         message="",
-        started=now(),
+        started=before.started if before else now(),
         ended=None,
         overrides=tuple(overrides),
         config=dict(values),
         params=params_of(values),
-        metrics={},
-        stages={},
+        metrics=before.metrics if before else {},
+        stages=before.stages if before else {},
         artifact_uri=tracker.artifact_uri,
         artifacts=(),
         tracking=TrackingRecord(config.tracking.backend, tracker.uri),
         git=GitRecord(git.commit if git else None, bool(git and git.dirty)),
         environment=environment,
         process=this_process(),
+        task=task,
+        repeats=repeats,
     )
 
 

@@ -1,25 +1,37 @@
 """Describe the code a stage can reach, so that the cache knows when it changed.
 
-The description follows static imports from the stage's module through this
-package and looks at syntax trees: an edited helper counts, an edited comment,
-docstring or layout does not. Third-party libraries count by version.
+The description follows imports from the stage's module through this package,
+without running any of it, and looks at syntax trees: an edited helper counts, an
+edited comment, docstring or layout does not. Libraries count by version, and so do
+those that they require.
+
+What cannot be followed is refused: an import by a name that is only known when it
+runs, or of a module that is neither here nor in an installed distribution.
 """
 
 import ast
 import hashlib
 import importlib.metadata
+import importlib.util
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 PACKAGE = "pipeline"
 ROOT = Path(__file__).resolve().parent.parent
 
-# Numbers come from these whatever a stage imports itself.
-_ALWAYS = ("numpy", "numba")
+# Writes and reads the results of every stage, so that their bytes depend on it.
+_ALWAYS = (f"{PACKAGE}.artifacts",)
+
+# What imports or runs code by a name or text that no one can see beforehand.
+_BY_NAME = {"import_module", "__import__", "spec_from_file_location", "run_path"}
+_BY_TEXT = {"exec", "eval"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,8 @@ class Source:
         definitions: `pipeline/core/sampling.py: noise_table` -> sha256 of its
             syntax tree; the statements outside functions and classes of a file
             stand together under `pipeline/core/sampling.py: module level`.
-        versions: `python` and the distributions imported -> version.
+        versions: `python`, the distributions imported and those that they
+            require -> version.
     """
 
     definitions: Mapping[str, str]
@@ -39,46 +52,124 @@ class Source:
 
 @cache
 def describe(module: str, root: Path = ROOT) -> Source:
-    """Describe `module` and all it can reach by static import.
+    """Describe `module` and all it can reach by import.
+
+    The answer stays the same while the process lives, as the code in it does.
 
     Args:
         module: Dotted name of a module of the package.
         root: The folder that holds the package.
+
+    Raises:
+        ModuleNotFoundError: if there is no such module.
+        ValueError: if some import cannot be followed.
     """
+    if _module_path(module, root) is None:
+        raise ModuleNotFoundError(f"{module} is no module below {root}")
     definitions: dict[str, str] = {}
-    libraries: set[str] = set(_ALWAYS)
-    waiting = [_module_path(module, root)]
-    seen = set(waiting)
+    libraries: set[str] = set()
+    waiting = [_Reached(name, whole=True) for name in (module, *_ALWAYS)]
+    seen: set[tuple[Path, bool]] = set()
     while waiting:
-        path = waiting.pop()
+        reached = waiting.pop()
+        path = _module_path(reached.name, root)
         if path is None:
-            raise ModuleNotFoundError(f"{module} is no module below {root}")
+            libraries.add(reached.name.partition(".")[0])
+            continue
+        if (path, reached.whole) in seen:
+            continue
+        seen.add((path, reached.whole))
+        # Importing a module runs the packages that it lies in.
+        waiting += (_Reached(name, False) for name in _packages(path.parent, root))
         tree = ast.parse(path.read_bytes())
         label = path.relative_to(root).as_posix()
+        names = _imported_names(tree, label, whole=reached.whole)
+        waiting += (_Reached(name, whole=True) for name in names)
         definitions |= {f"{label}: {k}": v for k, v in _definitions(tree).items()}
-        for name in _imported_names(tree):
-            reached = _module_path(name, root)
-            if reached is None:
-                libraries.add(name.partition(".")[0])
-            elif reached not in seen:
-                seen.add(reached)
-                waiting.append(reached)
     versions = {"python": platform.python_version()}
-    for library in sorted(libraries - set(sys.stdlib_module_names)):
-        versions |= _versions(library)
-    return Source(definitions, versions)
+    libraries -= set(sys.stdlib_module_names)
+    return Source(definitions, versions | _versions(libraries))
 
 
-def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Yield each import as a dotted name, `from a import b` as a.b."""
-    for node in ast.walk(tree):
+@dataclass(frozen=True)
+class _Reached:
+    """A name that code leads to.
+
+    Attributes:
+        name: Dotted: of a module, or of something in it.
+        whole: Whether what is in it may be used; False where importing something
+            below it only runs it.
+    """
+
+    name: str
+    whole: bool
+
+
+def _imported_names(tree: ast.Module, label: str, *, whole: bool) -> Iterator[str]:
+    """Yield each import as a dotted name, `from a import b` as a.b.
+
+    With what is taken from it: `core.low.f` after `from pipeline import core` is
+    pipeline.core.low.f.
+    """
+    bound: dict[str, set[str]] = {}  # name here -> what it may stand for
+    nodes = list(_running(tree, whole=whole))
+    for node in nodes:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            for alias in node.names:
+                yield alias.name
+                top = alias.name.partition(".")[0]
+                meant = (alias.asname, alias.name) if alias.asname else (top, top)
+                bound.setdefault(meant[0], set()).add(meant[1])
         elif isinstance(node, ast.ImportFrom):
             if node.level or node.module is None:
                 # The linter forbids relative imports (TID252): every name is whole.
-                raise ValueError("relative imports cannot be followed")
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                raise ValueError(f"{label}: relative imports cannot be followed")
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+                name = alias.asname or alias.name
+                bound.setdefault(name, set()).add(f"{node.module}.{alias.name}")
+    for node in nodes:
+        first, *rest = _dotted(node)
+        if first in _BY_TEXT or {first, *rest} & _BY_NAME:
+            named = ".".join((first, *rest))
+            raise ValueError(
+                f"{label}: {named} cannot be followed, so that the cache would not "
+                "see when that code changes. Import it by its name"
+            )
+        if rest:
+            yield from (".".join((origin, *rest)) for origin in bound.get(first, ()))
+
+
+def _running(tree: ast.Module, *, whole: bool) -> Iterator[ast.AST]:
+    """Yield the nodes that may run.
+
+    Not those that only type checkers read; and where the module is not used but
+    imported only, not those in `__getattr__`, which waits to be asked.
+    """
+    unasked = [] if whole else [node for node in tree.body if _waits(node)]
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if node in unasked:
+            continue
+        yield node
+        if isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _waits(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
+
+
+def _dotted(node: ast.AST) -> list[str]:
+    """Return the parts of `a.b.c`; [""] for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(parts)] if isinstance(node, ast.Name) else [""]
 
 
 def _module_path(name: str, root: Path) -> Path | None:
@@ -92,10 +183,19 @@ def _module_path(name: str, root: Path) -> Path | None:
         return None
     for length in range(len(parts), 0, -1):
         base = root.joinpath(*parts[:length])
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
+        # In Python's own order: a folder hides a file of the same name.
+        for path in (base / "__init__.py", base.with_suffix(".py")):
             if path.is_file():
                 return path
     return None
+
+
+def _packages(folder: Path, root: Path) -> Iterator[str]:
+    """Yield the packages from a folder up to the root."""
+    while folder != root:
+        if (folder / "__init__.py").is_file():
+            yield ".".join(folder.relative_to(root).parts)
+        folder = folder.parent
 
 
 def _definitions(tree: ast.Module) -> dict[str, str]:
@@ -125,12 +225,56 @@ def _strip_docstrings(tree: ast.Module) -> None:
             node.body = node.body[1:] or [ast.Pass()]
 
 
-def _versions(library: str) -> dict[str, str]:
-    """Return distribution -> version for a top-level module's distributions."""
-    return {
-        name: importlib.metadata.version(name)
-        for name in sorted(set(_distributions().get(library, ())))
-    }
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Return distribution -> version, for modules' distributions and all they require.
+
+    What is required matters too: matplotlib's images are written by Pillow.
+    """
+    found: dict[str, str] = {}
+    waiting = [name for library in libraries for name in _distributions_of(library)]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and (distribution := _installed(name)):
+            found[name] = distribution.version
+            waiting += _required(name)
+    return dict(sorted(found.items()))
+
+
+def _distributions_of(library: str) -> list[str]:
+    """Return the distributions that a top-level module comes with.
+
+    Raises:
+        ValueError: if it comes with none, so that nothing says when it changes.
+    """
+    names = _distributions().get(library, [])
+    if not names and importlib.util.find_spec(library):
+        raise ValueError(
+            f"{library} is imported, but lies in no installed distribution, so that "
+            "the cache would not see when it changes. Install it, or move it into "
+            f"{PACKAGE}"
+        )
+    return [canonicalize_name(name) for name in names]
+
+
+@cache
+def _required(name: str) -> frozenset[str]:
+    """Return what a distribution requires here, without its extras."""
+    distribution = _installed(name)
+    lines = (distribution.requires if distribution else None) or ()
+    requirements = map(Requirement, lines)
+    return frozenset(
+        canonicalize_name(requirement.name)
+        for requirement in requirements
+        if not requirement.marker or requirement.marker.evaluate({"extra": ""})
+    )
+
+
+@cache
+def _installed(name: str) -> importlib.metadata.Distribution | None:
+    try:
+        return importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None  # an optional one, or of another platform
 
 
 @cache

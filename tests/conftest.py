@@ -1,11 +1,14 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from pipeline.records import RunRecord
 
 # No deadline: speed is measured elsewhere, and machines differ.
 settings.register_profile("quick", deadline=None, max_examples=50)
@@ -37,6 +40,23 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def make_run(kernel_cache: Path) -> Callable[..., RunRecord]:
+    """Run the pipeline in this process: `make_run(home, "train.dim=8", ...)`."""
+    from hydra import compose, initialize_config_dir
+
+    from pipeline.config import read_config
+    from pipeline.run import run_pipeline
+
+    def run(home: Path, *overrides: str) -> RunRecord:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            composed = compose("config", [f"home={home}", *overrides])
+        config, values = read_config(composed)
+        return run_pipeline(config, values, overrides, on_end=lambda _: None)
+
+    return run
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run the slow tests too")
 
@@ -49,3 +69,18 @@ def pytest_collection_modifyitems(
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(skip)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how much was tried: the sums of what tests recorded as `... tried`."""
+    counts: dict[str, int] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for name, value in report.user_properties:
+                    if name.endswith(" tried"):
+                        counts[name] = counts.get(name, 0) + value
+    if counts:
+        terminalreporter.section("tried")
+    for name, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{name}: {count:,}")

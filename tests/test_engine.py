@@ -1,6 +1,7 @@
 """The engine runs what must run, skips what need not, and says why."""
 
 import errno
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -485,3 +486,41 @@ def test_stages_may_return_tables_and_arrays_untouched_by_the_cache(cache):
     loaded = cache.load(results["tables"].record.outputs["tables"], Tables)
     assert loaded == Tables({})
     assert np.size(loaded.tables) == 1
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda record: record["outputs"].clear(),
+        lambda record: record["outputs"].update(more=record["outputs"]["total"]),
+        lambda record: record["outputs"].update(total="../../../../etc"),
+        lambda record: record["outputs"].update(total="a" * 5000),
+        lambda record: record["ingredients"]["config"].update(plus=999),
+        lambda record: record.update(metrics=[["a", float("nan"), 1]]),
+    ],
+)
+def test_a_record_of_anyones_making_is_computed_again(cache, tamper):
+    go(cache)
+    (path,) = (cache.root / "records" / "add").iterdir()
+    record = json.loads(path.read_text())
+    tamper(record)
+    path.write_text(json.dumps(record))
+    CALLS.clear()
+
+    results, _ = go(cache)
+
+    assert CALLS == ["add"]
+    assert set(results["add"].record.outputs) == {"total"}
+
+
+def test_what_is_edited_while_a_run_goes_on_is_not_what_ran(cache, monkeypatch):
+    """The description is that of the beginning, as the loaded code is."""
+    asked = []
+    monkeypatch.setattr(engine, "describe", lambda m: asked.append(list(CALLS)) or NONE)
+    CALLS.clear()
+    go(cache)
+
+    assert asked[: len(STAGES)] == [[]] * len(STAGES)
+
+
+NONE = Source({}, {})

@@ -7,7 +7,12 @@ import pytest
 from pipeline.sources import describe
 
 FILES = {
-    "pipeline/__init__.py": "",
+    "pipeline/__init__.py": (
+        "def __getattr__(name):\n"
+        "    from pipeline.core.apart import apart\n\n"
+        "    return apart\n"
+    ),
+    "pipeline/artifacts.py": "def save():\n    return 0\n",
     "pipeline/core/__init__.py": "",
     "pipeline/core/low.py": (
         '"""Low."""\nLIMIT = 3\n\n\ndef low(x):\n    return x + 1\n'
@@ -107,10 +112,138 @@ def test_two_definitions_of_one_name_both_count(tree):
     assert found == {"pipeline/core/low.py: low"}
 
 
-def test_libraries_count_by_version_and_the_standard_library_with_python(tree):
-    versions = look(tree).versions
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("def low(x):", "def low(x=3):"),
+        ("def low(x):", "import functools\n\n\n@functools.cache\ndef low(x):"),
+        ("def low(x):", "def low(x: int):"),
+        ("LIMIT = 3", "LIMIT: int = 3"),
+        ("LIMIT = 3", "class Low:\n    limit = 3"),
+        ("LIMIT = 3", "type_of_x = list[int]"),
+        ("x + 1", "x + 1.0"),
+        ("x + 1", "x + True"),
+    ],
+)
+def test_defaults_decorators_annotations_and_types_of_constants_count(tree, old, new):
+    assert changed(tree, "pipeline/core/low.py", old, new)
 
-    assert {"python", "numpy", "numba", "scipy"} == set(versions)
+
+@pytest.mark.parametrize(
+    "imported",
+    [
+        "from pipeline.core import apart as other",
+        "import pipeline.core.apart",
+        "import pipeline.core.apart as other",
+        "from pipeline.core.apart import apart as other",
+        "from pipeline.core.apart import *",
+        "from pipeline.core.again import other",
+        "def f():\n    if f:\n        import pipeline.core.apart\n",
+        "try:\n    import pipeline.core.apart\nexcept ImportError:\n    pass\n",
+        "from pipeline import core\n\n\ndef f():\n    return core.apart.apart()\n",
+        "import pipeline.core.low\n\nf = pipeline.core.apart.apart\n",
+        "import pipeline.core as c\n\nf = c.apart.apart\n",
+    ],
+)
+def test_every_way_to_import_is_followed(tree, imported):
+    again = tree / "pipeline/core/again.py"
+    again.write_text("from pipeline.core.apart import apart as other\n")
+    edit(tree, "pipeline/core/mid.py", "def mid", f"{imported}\n\n\ndef mid")
+
+    found = changed(tree, "pipeline/core/apart.py", "return 0", "return 1")
+
+    assert found == {"pipeline/core/apart.py: apart"}
+
+
+def test_what_only_type_checkers_import_does_not_count(tree):
+    guarded = (
+        "import typing\nfrom typing import TYPE_CHECKING\n\n"
+        "if typing.TYPE_CHECKING:\n    from pipeline.core.apart import apart\n"
+        "if TYPE_CHECKING:\n    import pandas\n"
+        "else:\n    import scipy\n"
+    )
+    edit(
+        tree,
+        "pipeline/core/mid.py",
+        "from pipeline.core",
+        f"{guarded}from pipeline.core",
+    )
+
+    found = look(tree)
+
+    assert not any("apart" in name for name in found.definitions)
+    assert "scipy" in found.versions
+    assert "pandas" not in found.versions
+
+
+@pytest.mark.parametrize("package", ["pipeline", "pipeline/core", "pipeline/stages"])
+def test_the_packages_around_a_module_count_since_importing_runs_them(tree, package):
+    before = look(tree).definitions
+    path = tree / package / "__init__.py"
+    path.write_text(f"import pipeline.core.apart\n{path.read_text()}")
+    after = look(tree).definitions
+
+    assert (
+        before[f"{package}/__init__.py: module level"]
+        != (after[f"{package}/__init__.py: module level"])
+    )
+    assert "pipeline/core/apart.py: apart" in after.keys() - before.keys()
+
+
+def test_a_package_hides_a_module_of_the_same_name(tree):
+    (tree / "pipeline/core/low").mkdir()
+    (tree / "pipeline/core/low/__init__.py").write_text("def low(x):\n    return 5\n")
+
+    assert "pipeline/core/low/__init__.py: low" in look(tree).definitions
+
+
+def test_the_code_that_writes_results_counts_for_every_stage(tree):
+    found = changed(tree, "pipeline/artifacts.py", "return 0", "return 1")
+
+    assert found == {"pipeline/artifacts.py: save"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "importlib.import_module('pipeline.core.apart')",
+        "import_module(name)",
+        "__import__('pipeline.core.apart')",
+        "exec('1')",
+        "eval('1')",
+    ],
+)
+def test_an_import_that_cannot_be_followed_is_refused(tree, line):
+    edit(tree, "pipeline/core/low.py", "return x + 1", line)
+
+    with pytest.raises(
+        ValueError, match=r"pipeline/core/low\.py: .* cannot be followed"
+    ):
+        look(tree)
+
+
+def test_a_module_without_a_version_is_refused(tree, tmp_path, monkeypatch):
+    (tmp_path / "stray.py").write_text("VALUE = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    edit(tree, "pipeline/core/low.py", "LIMIT = 3", "import stray")
+
+    with pytest.raises(ValueError, match=r"stray .* in no installed distribution"):
+        look(tree)
+
+
+def test_a_missing_optional_library_is_none(tree):
+    edit(tree, "pipeline/core/low.py", "LIMIT = 3", "import not_installed_anywhere")
+
+    assert set(look(tree).versions) == {"python", "numpy", "scipy"}
+
+
+def test_libraries_count_with_all_they_require(tree):
+    edit(tree, "pipeline/core/low.py", "LIMIT = 3", "import matplotlib")
+    found = look(tree).versions
+
+    # Pillow writes matplotlib's images.
+    assert {"python", "numpy", "scipy", "matplotlib", "pillow"} <= set(found)
+    assert "pytest" not in found
 
 
 def test_a_relative_import_is_refused(tree):

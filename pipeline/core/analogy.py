@@ -18,6 +18,7 @@ from pipeline.core.similarity import (
     unit_vectors,
     word_id,
 )
+from pipeline.core.text import quoted
 from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Ids
 from pipeline.errors import DataError
 
@@ -68,12 +69,12 @@ def read_questions(path: Path) -> tuple[Question, ...]:
             continue
         if len(words) != 4:
             raise DataError(
-                f"{path}:{number}: expected 4 words, found {len(words)}: {line!r}"
+                f"{path}:{number}: expected 4 words, found {len(words)}: {quoted(line)}"
             )
         if not section:
             raise DataError(
                 f"{path}:{number}: expected a section line such as ': currency' "
-                f"before the first question, found {line!r}"
+                f"before the first question, found {quoted(line)}"
             )
         a, b, c, expected = words
         questions.append(Question(section, (a, b, c, expected)))

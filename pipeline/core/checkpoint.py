@@ -6,6 +6,7 @@ A folder of checkpoints: `checkpoint-0003.npz` is the state after epoch 3, and
 """
 
 import logging
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipeline.core import npz, vectors
 from pipeline.core.types import Embeddings, Floats, TrainingHistory, Vocab
@@ -146,8 +149,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     )
     if len(loss) != epoch or len(rate) != epoch or len(heldout) not in {0, epoch}:
         raise npz.unsound(path, f"a history that is not of {epoch} epochs")
-    if len(arrays["counts"]) != len(embeddings.words):
+    if len(arrays["counts"]) != len(embeddings.words) or (arrays["counts"] < 0).any():
         raise npz.unsound(path, "counts that do not fit the words")
+    if not all(np.isfinite(values).all() for values in (loss, heldout, rate)):
+        raise npz.unsound(path, "a history that is not finite")
+    if words_done < 0 or (begun and (begun["blocks"] < 1 or begun["pairs"] < 0)):
+        raise npz.unsound(path, "less than no progress")
+    if begun and not (math.isfinite(begun["loss"]) and math.isfinite(begun["rate"])):
+        raise npz.unsound(path, "a loss or learning rate that is not finite")
     return Checkpoint(
         epoch=epoch,
         words_done=words_done,

@@ -16,6 +16,7 @@ Learning" (IOB1); Tjong Kim Sang and Veenstra 1999, "Representing Text Chunks"
 Shared Task".
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from pipeline.core.text import decode, open_text
+from pipeline.core.text import decode, open_text, quoted, read_line
 from pipeline.errors import DataError
 
 Column = Literal["token", "pos", "chunk", "ner", "_"]
@@ -38,6 +39,9 @@ _IOB = re.compile("O|[BI]-.+", re.DOTALL)
 
 # A batch's size: about 25 MB of Python strings before they are Arrow's.
 _BATCH_TOKENS = 100_000
+
+# Tokens without a blank line that are a file of another kind, rather than a sentence.
+_LONGEST_SENTENCE = 1_000_000
 
 
 def read_conll(path: Path, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
@@ -74,8 +78,8 @@ def read_conll(path: Path, columns: Sequence[Column]) -> Iterator[pa.RecordBatch
         if len(cells) != len(columns):
             raise DataError(
                 f"{path}:{number}: expected {len(columns)} columns "
-                f"({' '.join(columns)}), found {len(cells)}: {text!r}. If the file "
-                "has other columns, set ingest.columns (_ skips one)"
+                f"({' '.join(columns)}), found {len(cells)}: {quoted(text)}. If the "
+                "file has other columns, set ingest.columns (_ skips one)"
             )
         for position in spans:
             if cells[position] not in accepted:
@@ -83,6 +87,11 @@ def read_conll(path: Path, columns: Sequence[Column]) -> Iterator[pa.RecordBatch
                 _check_iob(cells[position], place)
                 accepted.add(cells[position])
         batch.add([cells[position] for position in positions])
+        if batch.tokens - batch.whole > _LONGEST_SENTENCE:
+            raise DataError(
+                f"{path}:{number}: expected a blank line after each sentence, found "
+                f"{_LONGEST_SENTENCE:,} tokens without one"
+            )
 
     batch.end_sentence()
     if batch.tokens:
@@ -114,6 +123,11 @@ class _Batch:
     def tokens(self) -> int:
         return len(self._cells[0])
 
+    @property
+    def whole(self) -> int:
+        """Tokens of the sentences that have ended."""
+        return self._offsets[-1]
+
     def add(self, cells: Sequence[str]) -> None:
         for column, cell in zip(self._cells, cells, strict=True):
             column.append(cell)
@@ -144,7 +158,10 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     with open_text(path) as file:
         position = file.tell()
-        for number, raw in enumerate(file, start=1):
+        for number in itertools.count(1):
+            raw = read_line(file, f"{path}:{number}")
+            if not raw:
+                return
             yield number, decode(raw, path, position).strip(" \t\r\n")
             position += len(raw)
 
@@ -191,5 +208,5 @@ def _check_iob(tag: str, place: str) -> None:
     if not _IOB.fullmatch(tag):
         raise DataError(
             f"{place}: expected a tag in IOB (O, or B- or I- with a type), "
-            f"found {tag!r}"
+            f"found {quoted(tag)}"
         )

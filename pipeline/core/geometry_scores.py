@@ -1,5 +1,7 @@
 """Score how vectors fill their space, and how they agree with those of another run."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.core.correlation import spearman, spearman_interval
@@ -54,14 +56,18 @@ def score_geometry(
     def stream(measure: str) -> np.random.Generator:
         return generator(seed, "evaluate", "bootstrap", f"geometry/{measure}")
 
+    def interval(measure: str, of: Callable[[Counts], Doubles]) -> Interval | None:
+        drawn = resamples(stream(measure), len(unit))
+        return interval_of(np.concatenate([of(times) for times in drawn]))
+
     def score(
         value: float | None,
-        interval: Interval | None,
+        ends: Interval | None,
         random: float | None,
         note: str = "",
     ) -> Score:
         return Score(
-            value, "words", len(embeddings.words), len(unit), interval, random, note
+            value, "words", len(embeddings.words), len(unit), ends, random, note
         )
 
     measured = {
@@ -73,26 +79,12 @@ def score_geometry(
         ),
         "mean_cosine": score(
             _only(mean_cosine(unit, once)),
-            interval_of(
-                np.concatenate(
-                    [
-                        mean_cosine(unit, times)
-                        for times in resamples(stream("mean_cosine"), len(unit))
-                    ]
-                )
-            ),
+            interval("mean_cosine", lambda times: mean_cosine(unit, times)),
             _only(mean_cosine(random, once)),
         ),
         "hubness": score(
             _only(skewness(hubs, once)),
-            interval_of(
-                np.concatenate(
-                    [
-                        skewness(hubs, times)
-                        for times in resamples(stream("hubness"), len(unit))
-                    ]
-                )
-            ),
+            interval("hubness", lambda times: skewness(hubs, times)),
             _only(skewness(chance_hubs, once)),
         ),
         "norm_frequency": score(

@@ -249,6 +249,10 @@ def pack_json(values: Mapping[str, Any]) -> Array:
     return np.frombuffer(text.encode(), np.uint8)
 
 
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
 def unpack_json(path: Path, text: Array) -> dict[str, Any]:
     """Return the JSON object that `pack_json` packed.
 
@@ -256,7 +260,7 @@ def unpack_json(path: Path, text: Array) -> dict[str, Any]:
         DataError: naming `path`, if it is not a JSON object.
     """
     try:
-        values = json.loads(text.tobytes().decode())
+        values = json.loads(text.tobytes().decode(), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise unsound(path, f"settings that are not JSON: {error}") from error
     if not isinstance(values, dict):

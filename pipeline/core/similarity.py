@@ -9,6 +9,7 @@ the lower id, the more frequent word.
 import csv
 import difflib
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from pipeline.core.correlation import spearman
 from pipeline.core.randomness import generator
-from pipeline.core.text import decode, open_text
+from pipeline.core.text import BLOCK, decode, open_text, quoted
 from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Floats, Ids
 from pipeline.errors import ConfigError, DataError
 
@@ -30,6 +31,12 @@ _BATCH_BYTES = 64 * 2**20
 
 # Candidates for a close spelling: difflib takes about 5 µs for each.
 _MAX_CANDIDATES = 20_000
+
+# Bytes of a word list, unpacked: a hundred times Google's analogies.
+_LONGEST_LIST = 1 << 26
+
+# As people write numbers; float() would also read 1_0 and infinity.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def unit_vectors(vectors: Floats) -> Doubles:
@@ -244,11 +251,20 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines of a UTF-8 file, plain or gzip, past a byte order mark.
 
     Raises:
-        DataError: if the file cannot be read or is not UTF-8.
+        DataError: if the file cannot be read, is not UTF-8 or too large to be a
+            word list.
     """
     with open_text(path) as file:
         position = file.tell()
-        text = decode(file.read(), path, position)
+        content = bytearray()
+        while block := file.read(BLOCK):
+            content += block
+            if len(content) > _LONGEST_LIST:
+                raise DataError(
+                    f"{path}: expected a word list, found over "
+                    f"{_LONGEST_LIST >> 20} MiB"
+                )
+        text = decode(bytes(content), path, position)
     # Not splitlines(): it also breaks at characters that words may hold.
     return [line.removesuffix("\r") for line in text.split("\n")]
 
@@ -258,8 +274,8 @@ def read_pairs(path: Path) -> tuple[WordPair, ...]:
 
     The separator is that of the first line: a tab, else a comma (fields may be
     quoted), else white space. A first line whose third field starts with neither
-    a digit nor a sign is a header. Blank lines and lines that start with # are
-    skipped.
+    a digit nor a sign, and is not nan or inf, is a header. Blank lines and lines
+    that start with # are skipped.
 
     Raises:
         DataError: if the file cannot be read, is not UTF-8, has a line of
@@ -268,7 +284,7 @@ def read_pairs(path: Path) -> tuple[WordPair, ...]:
     pairs: list[WordPair] = []
     columns = read_columns(path, ("word", "word", "score"))
     for i, (number, (first, second, score)) in enumerate(columns):
-        header = i == 0 and not score.startswith(tuple("0123456789+-."))
+        header = i == 0 and not _HEADED.match(score)
         if not header:
             value = _score(score, f"{path}:{number}")
             pairs.append(WordPair(number, first, second, value))
@@ -307,10 +323,13 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[s
         ):
             raise DataError(
                 f"{place}: expected {len(names)} columns ({', '.join(names)}) "
-                f"separated by {_NAMES[separator]}, found {len(fields)}: {line!r}"
+                f"separated by {_NAMES[separator]}, found {len(fields)}: {quoted(line)}"
             )
         yield number, fields
 
+
+# What a score begins with, and the words by which a broken one is written.
+_HEADED = re.compile(r"[\d+\-.]|(nan|inf|infinity)$", re.IGNORECASE)
 
 _NAMES = {"\t": "tabs", ",": "commas", None: "white space"}
 
@@ -321,17 +340,18 @@ def _fields(line: str, separator: str | None, place: str) -> list[str]:
     try:
         (fields,) = csv.reader([line], skipinitialspace=True, strict=True)
     except csv.Error as error:
-        raise DataError(f"{place}: expected CSV, found {line!r}: {error}") from error
+        raise DataError(
+            f"{place}: expected CSV, found {quoted(line)}: {error}"
+        ) from error
     return [field.strip() for field in fields]
 
 
 def _score(text: str, place: str) -> float:
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
+    score = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(score):
-        raise DataError(f"{place}: expected a number as the score, found {text!r}")
+        raise DataError(
+            f"{place}: expected a number as the score, found {quoted(text)}"
+        )
     return score
 
 

@@ -21,6 +21,8 @@ from pipeline.errors import DataError
 BLOCK = 1 << 20  # bytes read at a time: 0.2 million English tokens
 LONGEST_LINE = 1 << 24  # bytes; what a line may take of memory
 
+_SHOWN = 80  # characters of a line that an error shows
+
 _GZIP_MAGIC = b"\x1f\x8b"  # 0x8b starts no UTF-8 sequence: text never begins so
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -69,6 +71,26 @@ def decode(raw: bytes, path: Path, position: int) -> str:
             f"0x{raw[error.start]:02x} ({error.reason}). Convert the file first, "
             f"such as with: iconv -f LATIN1 -t UTF-8"
         ) from error
+
+
+def quoted(line: str) -> str:
+    """Return a line as an error shows it: quoted, on one line, its start only."""
+    return repr(line if len(line) <= _SHOWN else f"{line[:_SHOWN]}...")
+
+
+def read_line(file: BinaryIO, place: str) -> bytes:
+    """Return the next line with its end, or nothing at the end of the file.
+
+    Raises:
+        DataError: naming `place`, if it exceeds `LONGEST_LINE`.
+    """
+    line = file.readline(LONGEST_LINE + 1)
+    if len(line) > LONGEST_LINE:
+        raise DataError(
+            f"{place}: expected lines, found over {LONGEST_LINE >> 20} MiB without a "
+            "line end. Is it the right file?"
+        )
+    return line
 
 
 def tokenize(lines: pa.Array) -> pa.ListArray:

@@ -14,6 +14,8 @@ from pipeline.tracking import sqlite_store
 
 log = logging.getLogger(__name__)
 
+_PROBE_SECONDS = 4  # to connect, and again to answer
+
 
 def import_mlflow() -> None:
     """Import MLflow for the first time, with telemetry off and in silence.
@@ -80,6 +82,33 @@ def ready_store(home: Path) -> str:
             "%s is now of MLflow %s; before: %s", path, mlflow.__version__, kept
         )
     return f"sqlite:///{path}"
+
+
+def probe(uri: str) -> None:
+    """Ask a server whether it is there, with short time limits and no retry.
+
+    Raises:
+        TrackingError: if nothing answers.
+    """
+    import_mlflow()
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    try:
+        http_request(
+            get_default_host_creds(uri),
+            "/health",
+            "GET",
+            timeout=_PROBE_SECONDS,
+            max_retries=0,
+            raise_on_status=False,
+        )
+    except MlflowException as error:
+        raise TrackingError(
+            f"tracking server {uri} cannot be reached: {reason_of(error)}. Start it "
+            "(mlflow server), correct tracking.uri, or track with tracking=local"
+        ) from error
 
 
 def _schema(path: Path) -> str:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import TrackingError
+from pipeline.artifacts import file_digest
+from pipeline.errors import RunGoneError, TrackingError
 from pipeline.records import RunRecord, Status, check_finite, run_folder
 from pipeline.tracking.files import artifact_path, check_file, table_json, written
 from pipeline.tracking.mlflow_limits import (
@@ -29,7 +30,12 @@ from pipeline.tracking.mlflow_limits import (
     tags_for_mlflow,
     text_for_mlflow,
 )
-from pipeline.tracking.mlflow_store import import_mlflow, ready_store, reason_of
+from pipeline.tracking.mlflow_store import (
+    import_mlflow,
+    probe,
+    ready_store,
+    reason_of,
+)
 from pipeline.tracking.outbox import (
     Dataset,
     End,
@@ -50,7 +56,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DIGEST_SHOWN = 12  # of 36 that MLflow takes; more hides the rest in a list of runs
-_PROBE_SECONDS = 4  # to connect, and again to answer
 _AGAIN_LATER = (408, 429)  # HTTP: too slow, too many requests
 
 _NOTE_TAG = "mlflow.note.content"  # what the UI shows above a run, as Markdown
@@ -81,6 +86,7 @@ def open_mlflow(
     Raises:
         TrackingError: if the store cannot be used; for a server that cannot be
             reached, within about 10 s.
+        RunGoneError: if the run to go on with is not there or was deleted.
         StorageError: if home cannot be written.
     """
     if uri is None:
@@ -88,7 +94,7 @@ def open_mlflow(
         artifacts = (home / "artifacts" / artifact_path(experiment)).as_uri()
     else:
         store, artifacts = uri.rstrip("/"), None
-        _probe(store)
+        probe(store)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -100,7 +106,7 @@ def open_mlflow(
             name = text_for_mlflow(run_name)
             run = client.create_run(group, tags=first, run_name=name)
         else:
-            run = client.get_run(run_id)
+            run = _existing(client, run_id)
         outbox = Outbox(run_folder(home, run.info.run_id))
         sender = _sender(client, store, run.info.run_id, outbox)
         known: dict[tuple[str, int], float] = {}
@@ -123,7 +129,7 @@ def send_unsent(home: Path, record: RunRecord) -> int:
         store = ready_store(home)
     else:
         store = record.tracking.uri
-        _probe(store)
+        probe(store)
     from mlflow import MlflowClient
 
     outbox = Outbox(run_folder(home, record.run_id))
@@ -182,7 +188,7 @@ class MlflowTracker:
         self.uri = store
         self.artifact_uri: str = run.info.artifact_uri
         self._sender = sender
-        self._files: set[str] = set()
+        self._files: dict[str, str] = {}  # path -> sha256
         tables = json.loads(run.data.tags.get(_TABLES_TAG, "[]"))
         self._tables = [table["path"] for table in tables]
         self._known = dict(known)  # (metric, step) -> value of all logged so far
@@ -195,6 +201,11 @@ class MlflowTracker:
     def artifacts(self) -> tuple[str, ...]:
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         return tuple(sorted(self._files))
+
+    @property
+    def artifact_digests(self) -> Mapping[str, str]:
+        """Path -> sha256 of the content, of the artifacts logged so far."""
+        return dict(sorted(self._files.items()))
 
     def log_params(self, params: Mapping[str, str]) -> None:
         """Log params; a value too long for MLflow is cut, with its digest."""
@@ -224,8 +235,9 @@ class MlflowTracker:
         """Keep a copy of a file."""
         check_file(local)
         path = artifact_path(f"{folder}/{local.name}" if folder else local.name)
+        digest = file_digest(local)
         self._sender.send(File(local.absolute(), path))
-        self._files.add(path)
+        self._files[path] = digest
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Keep a file with this content."""
@@ -346,6 +358,23 @@ def _named(local: Path, path: str) -> Iterator[Path]:
         yield renamed
 
 
+def _existing(client: "MlflowClient", run_id: str) -> "Run":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise RunGoneError(
+            f"tracking store {client.tracking_uri}: {reason_of(error)}"
+        ) from error
+    if run.info.lifecycle_stage == "deleted":
+        message = f"tracking store {client.tracking_uri}: run {run_id} was deleted"
+        raise RunGoneError(message)
+    return run
+
+
 def _reopen(client: "MlflowClient", run_id: str) -> "Run":
     """Mark a run as running again, and take back why it had ended."""
     client.update_run(run_id, status="RUNNING")
@@ -370,33 +399,6 @@ def _history(
         if isinstance(entry, Points):
             known |= {(name, step): value for name, value, step, _ in entry.points}
     return known
-
-
-def _probe(uri: str) -> None:
-    """Ask a server whether it is there, with short time limits and no retry.
-
-    Raises:
-        TrackingError: if nothing answers.
-    """
-    import_mlflow()
-    from mlflow.exceptions import MlflowException
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request
-
-    try:
-        http_request(
-            get_default_host_creds(uri),
-            "/health",
-            "GET",
-            timeout=_PROBE_SECONDS,
-            max_retries=0,
-            raise_on_status=False,
-        )
-    except MlflowException as error:
-        raise TrackingError(
-            f"tracking server {uri} cannot be reached: {reason_of(error)}. Start it "
-            "(mlflow server), correct tracking.uri, or track with tracking=local"
-        ) from error
 
 
 def _experiment_id(client: "MlflowClient", name: str, artifacts: str | None) -> str:

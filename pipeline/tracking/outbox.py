@@ -17,12 +17,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from annotated_types import Ge, Lt
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.core.files import write_atomically
 from pipeline.errors import StorageError
+from pipeline.tracking.files import artifact_path
 
 log = logging.getLogger(__name__)
+
+
+# What a store keeps of an integer.
+Int64 = Annotated[int, Ge(-(2**63)), Lt(2**63)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Params:
 class Points:
     """Measured values: (name, value, step, unix milliseconds)."""
 
-    points: tuple[tuple[str, float, int, int], ...]
+    points: tuple[tuple[str, float, Int64, Int64], ...]
     kind: Literal["points"] = "points"
 
 
@@ -76,7 +82,7 @@ class End:
     """The end of the run, in unix milliseconds."""
 
     status: Literal["FINISHED", "FAILED", "KILLED"]
-    ended: int
+    ended: Int64
     kind: Literal["end"] = "end"
 
 
@@ -130,9 +136,18 @@ class Outbox:
             if not line:
                 continue
             try:
-                found.append(_ENTRY.validate_json(line, strict=True))
+                entry = _ENTRY.validate_json(line, strict=True)
             except ValidationError:
                 log.warning("%s:%d: damaged, not sent", self._path, number)
+                continue
+            if isinstance(entry, File):
+                # Where the line says that it lies is not looked at: it might name
+                # any file of this machine.
+                if artifact_path(entry.path) != entry.path:
+                    log.warning("%s:%d: no artifact, not sent", self._path, number)
+                    continue
+                entry = File(self._files / entry.path, entry.path)
+            found.append(entry)
         return found
 
     def keep_only(self, entries: Sequence[Entry]) -> None:

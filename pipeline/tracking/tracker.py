@@ -108,6 +108,11 @@ class Tracker(Protocol):
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         ...
 
+    @property
+    def artifact_digests(self) -> Mapping[str, str]:
+        """Path -> sha256 of the content, of the artifacts logged so far."""
+        ...
+
     def log_params(self, params: Mapping[str, str]) -> None:
         """Log values that stay the same throughout the run."""
         ...

@@ -143,7 +143,6 @@ def run(home, endpoint, **environment):
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,  # a hang; giving up takes some seconds
     )
     return done.stdout.strip()
 

@@ -415,3 +415,21 @@ def test_spearman_of_fewer_than_two_pairs_is_not_defined(covered):
 
     assert result.spearman is None
     assert result.note == f"needs at least 2 covered pairs, found {covered}"
+
+
+@pytest.mark.parametrize("score", ["1_0", "\u0661", "nan", "inf", "-Infinity", "1e999"])
+def test_a_number_is_written_plainly(tmp_path, score):
+    """float() reads the first two as 10 and 1; a header is no broken score."""
+    path = tmp_path / "pairs.txt"
+    path.write_text(f"a b 1\nc d {score}\n", encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"pairs.txt:2: expected a number"):
+        read_pairs(path)
+
+
+def test_a_broken_first_score_is_no_header(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("a b nan\nc d 2\n")
+
+    with pytest.raises(DataError, match=r"pairs.txt:1: expected a number"):
+        read_pairs(path)

@@ -1,5 +1,6 @@
 """What waits for a tracking store: kept, read back, never lost to a kill."""
 
+import json
 import logging
 
 import pytest
@@ -115,3 +116,26 @@ def test_a_disk_that_cannot_be_written_is_a_storage_error(tmp_path):
 
     with pytest.raises(StorageError, match=r"unsent\.jsonl: .*set home"):
         Outbox(tmp_path / "run").add(ENTRIES[0])
+
+
+@pytest.mark.parametrize("path", ["../../x", "/etc/passwd", "a/../b", "a b"])
+def test_no_line_sends_a_file_from_elsewhere(tmp_path, path, caplog):
+    outbox = Outbox(tmp_path / "run")
+    outbox.add(ENTRIES[0])
+    line = json.dumps({"kind": "file", "local": "/etc/passwd", "path": path})
+    with (tmp_path / "run" / "unsent.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+
+    assert outbox.entries() == ENTRIES[:1]
+    assert "no artifact, not sent" in caplog.text
+
+
+def test_where_a_file_lies_follows_from_its_name(tmp_path):
+    outbox = Outbox(tmp_path / "run")
+    outbox.add(ENTRIES[0])
+    line = json.dumps({"kind": "file", "local": "/etc/passwd", "path": "a/b.png"})
+    with (tmp_path / "run" / "unsent.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+
+    kept = tmp_path / "run" / "unsent" / "a" / "b.png"
+    assert outbox.entries()[1] == File(kept, "a/b.png")

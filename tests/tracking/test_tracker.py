@@ -12,6 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.artifacts import file_digests
 from pipeline.core.types import (
     Corpus,
     Embeddings,
@@ -226,6 +227,7 @@ def test_embeddings_are_published_as_the_file_that_loads_again(off, rng):
     publish(off, "embeddings", embeddings, digest="d", config={})
 
     assert off.artifacts == ("vectors/vectors.npz",)
+    assert off.artifact_digests == file_digests(folder_of(off))
     loaded = load_vectors(folder_of(off) / "vectors" / "vectors.npz")
     assert loaded.words == ("a", "b")
     np.testing.assert_array_equal(loaded.center, center)
