@@ -17,6 +17,7 @@ from pipeline.core.types import (
     Normalization,
     Vocab,
 )
+from pipeline.core.vectors import save_vectors
 from pipeline.core.wordlists import ANALOGIES, CATEGORIES
 from pipeline.errors import ConfigError, DataError
 from pipeline.report import Report
@@ -433,3 +434,62 @@ def test_the_probe_can_be_left_out(config, rng, tmp_path):
     metrics, _ = run(config(probe=off), tagged_space(rng), tmp_path)
 
     assert not any(name.startswith("probe") for name in metrics.values)
+
+
+# Category files and other runs
+
+
+def test_categories_from_files_are_scored_beside_the_built_in_ones(
+    config, rng, tmp_path
+):
+    path = tmp_path / "My groups.txt"
+    path.write_text(": x\na b c\n: y\nd e f\n")
+    settings = config(category_files=[str(path)], builtin_categories=False)
+    vectors = np.eye(2).repeat(3, axis=0) + rng.normal(size=(6, 2)) / 9
+
+    metrics, tables = run(settings, space_of("abcdef", vectors), tmp_path)
+
+    assert metrics.values["category/my_groups/precision_at_10"] == 1
+    assert metrics.values["category/my_groups/adjusted_rand"] == 1
+    assert "category/purity" not in metrics.values
+    assert tables.tables["category_words"].num_rows == 6
+
+
+def test_neighbors_are_compared_with_those_of_another_file(config, rng, tmp_path):
+    vocab, embeddings = random_space(rng, [f"w{i}" for i in range(60)])
+    save_vectors(tmp_path / "same.npz", embeddings)
+    _, other = random_space(rng, vocab.words)
+    save_vectors(tmp_path / "other.npz", other)
+    space = (vocab, embeddings)
+
+    same, _ = run(config(against=str(tmp_path / "same.npz")), space, tmp_path)
+    chance, tables = run(config(against=str(tmp_path / "other.npz")), space, tmp_path)
+
+    assert same.values["stability/overlap_at_10"] == 1
+    # Ten of 59 by chance, with a deviation of 0.013 over 60 words.
+    assert chance.values["stability/overlap_at_10"] == pytest.approx(10 / 59, abs=0.07)
+    assert tables.tables["stability_words"].num_rows == 60
+
+
+def test_the_file_compared_with_is_keyed_by_its_content(config, tmp_path):
+    settings = config(against=str(tmp_path / "a.npz"))
+
+    assert settings.input_files() == {"against": tmp_path / "a.npz"}
+    assert config().input_files() == {}
+
+
+def test_every_score_is_in_the_table_that_audits_it(config, rng, tmp_path):
+    files = write_files(tmp_path / "sets")
+
+    metrics, tables = run(config(**files), tagged_space(rng), tmp_path)
+
+    rows = {row["metric"]: row for row in tables.tables["scores"].to_pylist()}
+    beside = ("_low", "_high", "_random", "_onehot", "coverage", "unknown")
+    for name, value in metrics.values.items():
+        if not name.endswith(beside):
+            row = rows[name]
+            assert row["value"] == value
+            assert 0 <= row["coverage"] <= 1
+            if name not in ("geometry/isotropy", "similarity/my_pairs_zero"):
+                assert row["low"] <= value <= row["high"], name
+            assert row["random"] is not None or name == "geometry/norm_frequency"
