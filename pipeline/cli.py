@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from pipeline.errors import ConfigError, W2VError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from pipeline.config import Config
     from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,15 @@ _HEADLINES = (
     "train/loss",
     "train/heldout_loss",
     "train/words_per_second",
+    "probe/f1",
     "category/",
     "similarity/",
     "analogy/",
+    "stability/",
 )
+
+# Endings of the metrics that are shown beside the one they are of.
+_BESIDE = ("_low", "_high", "_random")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -110,13 +116,12 @@ def explain(overrides: tuple[str, ...]) -> None:
     """Say which stages `w2v run` would run with the same arguments, and why."""
     from pipeline import engine
     from pipeline.cache import Cache
-    from pipeline.config import read_config
     from pipeline.dag import STAGES
 
     if set(overrides) & {"-h", "--help"}:
         click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
         return
-    config, _ = read_config(_compose(overrides))
+    config, _ = _read(_compose(overrides))
     stages = engine.select(STAGES, config.targets)
     cache = Cache(config.home_folder / "cache")
     for answer in engine.explain(stages, config.stages, cache):
@@ -209,11 +214,27 @@ def _run_trial(composed: "DictConfig") -> None:
 
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
-    from pipeline.config import read_config
     from pipeline.run import run_pipeline
 
-    config, values = read_config(composed)
+    config, values = _read(composed)
     run_pipeline(config, values, tuple(overrides), on_end=_print_record)
+
+
+def _read(composed: "DictConfig") -> tuple["Config", dict[str, Any]]:
+    """Check a configuration, and put the file in a run's place that it names.
+
+    A stage reads files, and does not know runs; and `last` would be another run
+    when the record of this one is read.
+    """
+    from pipeline.config import check_config, read_config
+    from pipeline.loading import vectors_file
+
+    config, values = read_config(composed)
+    if config.evaluate.against is None:
+        return config, values
+    path = vectors_file(config.evaluate.against, config.home_folder)
+    values["evaluate"] |= {"against": str(path.absolute())}
+    return check_config(values), values
 
 
 def _compose(overrides: Sequence[str]) -> "DictConfig":
@@ -277,13 +298,13 @@ def _print_record(record: "RunRecord") -> None:
         for prefix in _HEADLINES
         for name in record.metrics
         if (name == prefix or (prefix.endswith("/") and name.startswith(prefix)))
-        and not name.endswith("coverage")
+        and not name.endswith(("coverage", "_zero", *_BESIDE))
         and name.count("/") == 1 + name.endswith("/total")
     ]
     if headlines:
         click.echo()
     for name in headlines:
-        click.echo(f"{name:<32}{_number(record.metrics[name]):>12}")
+        click.echo(_headline(name, record.metrics))
     click.echo()
     if record.message:
         click.echo(f"{record.status}: {record.message}")
@@ -292,6 +313,17 @@ def _print_record(record: "RunRecord") -> None:
         place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
         click.echo(f"pictures: {place} ({len(pictures)} files)")
     click.echo(f"run_id: {record.run_id}")
+
+
+def _headline(name: str, metrics: Mapping[str, float]) -> str:
+    """Return a line: name, value, and what stands beside it to judge it by."""
+    line = f"{name:<32}{_number(metrics[name]):>12}"
+    low, high, random = (metrics.get(name + ending) for ending in _BESIDE)
+    if low is not None and high is not None:
+        line += f"   95%: {low:.3f} to {high:.3f}"
+    if random is not None:
+        line += f"   random: {random:.3f}"
+    return line
 
 
 def _place(record: "RunRecord", path: str) -> str:

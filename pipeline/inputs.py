@@ -11,7 +11,10 @@ from pipeline.fields import ReadsFiles
 from pipeline.records import RunRecord
 
 # Keys of stages that name files to read.
-FILE_KEYS = ("path", "splits", "similarity_files", "analogy_files")
+FILE_KEYS = (
+    *("path", "splits", "similarity_files", "analogy_files", "category_files"),
+    "against",
+)
 
 
 def named_by_user(values: Mapping[str, Any], changes: Sequence[str]) -> set[str]:

@@ -16,17 +16,30 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
     """Return word vectors.
 
     Args:
-        run_or_path: A run id, the start of one, `last`, or a file of vectors or a
-            checkpoint that this project wrote.
-        home: The folder that holds the runs; by default W2V_HOME, or ./runs.
+        run_or_path: See `vectors_file`.
+        home: See there.
 
     Raises:
         DataError: if a file is damaged or of another form.
         TrackingError: if there is no such run or it kept no vectors.
     """
+    return load_vectors(vectors_file(run_or_path, home))
+
+
+def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Path:
+    """Return the local file of word vectors that a run kept, or the file named.
+
+    Args:
+        run_or_path: A run id, the start of one, `last`, or a file of vectors or a
+            checkpoint that this project wrote.
+        home: The folder that holds the runs; by default W2V_HOME, or ./runs.
+
+    Raises:
+        TrackingError: if there is no such run or it kept no vectors.
+    """
     path = Path(run_or_path)
     if _is_file(path) or path.suffix or len(path.parts) > 1:  # no run's id has either
-        return load_vectors(path)
+        return path
     folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
     record = load_record(folder, str(run_or_path))
     if _VECTORS not in record.artifacts:
@@ -34,7 +47,7 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
             f"run {record.run_id} ({record.status}) holds no vectors: its training did "
             "not finish. Run it again: finished stages are not repeated"
         )
-    return load_vectors(fetch(folder, record, _VECTORS))
+    return fetch(folder, record, _VECTORS)
 
 
 def _is_file(path: Path) -> bool:
