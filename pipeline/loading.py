@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
-from pipeline.core.vectors import load_vectors
 from pipeline.errors import TrackingError
 from pipeline.records import RunRecord, load_record
 
@@ -23,15 +23,15 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
         DataError: if a file is damaged or of another form.
         TrackingError: if there is no such run or it kept no vectors.
     """
-    return load_vectors(vectors_file(run_or_path, home))
+    return read_vectors(vectors_file(run_or_path, home))
 
 
 def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Path:
     """Return the local file of word vectors that a run kept, or the file named.
 
     Args:
-        run_or_path: A run id, the start of one, `last`, or a file of vectors or a
-            checkpoint that this project wrote.
+        run_or_path: A run id, the start of one, `last`, or a file: word2vec text or
+            binary, GloVe text, or vectors or a checkpoint of this project.
         home: The folder that holds the runs; by default W2V_HOME, or ./runs.
 
     Raises:
