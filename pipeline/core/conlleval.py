@@ -42,8 +42,9 @@ def read_tags(tags: Sequence[str]) -> Tagset:
     for tag in tags:
         if tag != OUTSIDE and not (tag[:2] in ("B-", "I-") and tag[2:]):
             raise DataError(
-                f"entity tags: expected O, B-TYPE or I-TYPE, found {tag!r}. Is the "
-                "column one of entities?"
+                f"entity tags: expected O, B-TYPE or I-TYPE, found {tag!r}. "
+                "Is the column ner one of entities? If not, set "
+                "evaluate.probe.enabled=false"
             )
     kinds = tuple(sorted({tag[2:] for tag in tags if tag != OUTSIDE}))
     kind_of = [kinds.index(tag[2:]) if tag != OUTSIDE else -1 for tag in tags]
