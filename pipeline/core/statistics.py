@@ -119,7 +119,8 @@ def seed_noise(scores: Doubles) -> Noise | None:
         scores: Shape (C, S), NaN where missing.
 
     Returns:
-        None where no cell shows any noise, or where no seed was shared.
+        None where nothing tells the noise: each cell's seeds gave one score, no seed
+        was shared, or the cells differ by the same amount at every seed.
 
     Source: Smyth 2004, "Linear Models and Empirical Bayes Methods for Assessing
     Differential Expression in Microarray Experiments", section 6.2.
@@ -267,14 +268,11 @@ def compare_cells(scores: Doubles, *, maximize: bool) -> Comparison:
     untested, noise = _why_untested(scores, order), None
     if not untested:
         noise = seed_noise(scores)
-        if noise is None:
-            untested = (
-                "each cell's seeds gave equal scores, so that nothing tells how much "
-                "the seed matters"
-                if _is_constant(scores)
-                else "too few cells ran with the same seeds to tell how much the seed "
-                "matters"
-            )
+    if noise is None and not untested:
+        if _are_copies(scores, order):
+            p_values[list(order)] = 1
+            return Comparison(means, order, p_values, order, None, "")
+        untested = _why_noiseless(scores)
     if noise is None:
         return Comparison(means, order, p_values, order, None, untested)
     best = order[0]
@@ -297,10 +295,28 @@ def _why_untested(scores: Doubles, order: tuple[int, ...]) -> str:
     return ""
 
 
-def _is_constant(scores: Doubles) -> bool:
+def _why_noiseless(scores: Doubles) -> str:
     rows = [row[np.isfinite(row)] for row in scores]
     size = max(float(np.abs(row).max(initial=0)) for row in rows)
-    return all(np.ptp(row) <= _ROUNDING * size for row in rows if len(row))
+    if all(np.ptp(row) <= _ROUNDING * size for row in rows if len(row)):
+        return (
+            "each cell's seeds gave equal scores, so that nothing tells how much the "
+            "seed matters"
+        )
+    _, freedom = _residuals(scores[[len(row) > 1 for row in rows]])
+    if freedom < 1:
+        return "too few cells ran with the same seeds to tell how much the seed matters"
+    return (
+        "the cells differ by the same amount at every seed, so that nothing tells how "
+        "much of it is noise"
+    )
+
+
+def _are_copies(scores: Doubles, order: tuple[int, ...]) -> bool:
+    """Say whether all cells have the best one's scores, at all its seeds."""
+    return all(
+        np.array_equal(scores[c], scores[order[0]], equal_nan=True) for c in order
+    )
 
 
 def _against(scores: Doubles, best: int, noise: Noise) -> tuple[Doubles, Doubles]:

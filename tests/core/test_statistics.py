@@ -185,6 +185,13 @@ class TestComparison:
         assert compare_cells(scores, maximize=False).winner == 1
         assert compare_cells(scores, maximize=True).winner == 2
 
+    def test_two_equal_cells_tie(self):
+        found = compare_cells(np.array([[0.61, 0.63, 0.6]] * 2), maximize=True)
+
+        assert found.tied == (0, 1)
+        assert found.p_values.tolist() == [1, 1]
+        assert (found.winner, found.untested) == (None, "")
+
     @given(
         arrays.arrays(float, (4, 3), elements=some_scores),
         st.integers(0, 3),
@@ -235,6 +242,7 @@ class TestComparison:
             ([[1.0], [2.0]], "ran with one seed"),
             ([[1.0, np.nan], [np.nan, 2.0]], "ran with one seed"),
             ([[1.0, 1.0], [2.0, 2.0]], "gave equal scores"),
+            ([[1.0, 2.0, 4.0], [2.0, 3.0, 5.0]], "the same amount at every seed"),
             ([[1, 2, np.nan, np.nan], [np.nan, np.nan, 3, 5]], "too few cells"),
         ],
     )
