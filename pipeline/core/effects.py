@@ -44,7 +44,7 @@ def levels(values: Sequence[Value]) -> Levels:
         return _ranges(np.array(numbers, float))
     keys = [_key(value) for value in values]
     ordered = sorted(set(keys))
-    labels = {key: _label(value) for key, value in zip(keys, values, strict=True)}
+    labels = {key: value_text(value) for key, value in zip(keys, values, strict=True)}
     return Levels(
         tuple(labels[key] for key in ordered),
         np.array([ordered.index(key) for key in keys], np.int32),
@@ -61,7 +61,8 @@ def _key(value: Value) -> tuple[int, float, str]:
     return 1, 0.0, f"{type(value).__name__} {value}"
 
 
-def _label(value: Value) -> str:
+def value_text(value: Value) -> str:
+    """Return a hyperparameter's value as an override has it."""
     match value:
         case None:
             return "null"

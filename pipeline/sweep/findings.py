@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +45,14 @@ _MOST_METRICS = 30
 _MOST_VECTORS = 81
 
 SHARED = " on shared pairs"
+
+# What a loss is a mean over: K negatives drawn from the noise, for the pairs of a
+# window, of the words of a vocabulary. Another choice makes it another quantity.
+_LOSS_KEYS = {
+    f"train.{key}"
+    for key in ("window", "negatives", "noise_power", "subsample", "heldout_split")
+}
+_LOSS_GROUPS = ("vocab", "ingest")
 
 
 @dataclass(frozen=True)
@@ -205,6 +213,17 @@ def _judge(
     scores[~np.isfinite(scores)] = np.nan
     maximize = _is_maximized(results, metric)
     comparison = compare_cells(scores, maximize=maximize)
+    changing = loss_keys(metric, factors)
+    if changing and comparison.order:
+        comparison = replace(
+            comparison,
+            p_values=np.full(len(cells), np.nan),
+            tied=comparison.order,
+            winner=None,
+            untested=f"a loss is another quantity at each value of "
+            f"{' and of '.join(shown(key) for key in changing)}, so that cells cannot "
+            "be ranked by it",
+        )
     known = [row[np.isfinite(row)] for row in scores]
     intervals = tuple(mean_interval(row) if len(row) else None for row in known)
     counts = np.array([len(row) for row in known], np.int64)
@@ -214,6 +233,17 @@ def _judge(
     qualities = comparison.means[timed] * (1 if maximize else -1)
     front = tuple(timed[i] for i in pareto_front(costs, qualities))
     return Judged(metric, maximize, scores, comparison, intervals, effects, front)
+
+
+def loss_keys(metric: str, keys: Iterable[str]) -> list[str]:
+    """Return the swept keys that make a loss another quantity; none for a score."""
+    if "loss" not in metric:
+        return []
+    return [
+        key
+        for key in keys
+        if key in _LOSS_KEYS or key.partition(".")[0] in _LOSS_GROUPS
+    ]
 
 
 def _is_maximized(results: SweepResults, metric: str) -> bool:

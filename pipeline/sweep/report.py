@@ -10,7 +10,7 @@ from pipeline.core.files import write_atomically
 from pipeline.core.similarity import WordPair
 from pipeline.sweep import tables
 from pipeline.sweep.charts import MOST_HEATMAPS, MOST_RANKED, heatmap_pairs, spec
-from pipeline.sweep.findings import Findings, Judged, find
+from pipeline.sweep.findings import Findings, Judged, find, loss_keys
 from pipeline.sweep.markdown import markdown
 from pipeline.sweep.results import SweepResults
 from pipeline.sweep.script import SCRIPT
@@ -211,9 +211,16 @@ def _losses(found: Findings) -> str:
     if not names:
         return ""
     options = "".join(f"<option>{name}</option>" for name in names)
+    changing = loss_keys("loss", found.factors)
+    caution = (
+        f" Compare curves only at equal {' and '.join(map(shown, changing))}: a loss "
+        "is another quantity at each value."
+        if changing
+        else ""
+    )
     return (
         "<section><h2>Loss curves</h2><p>Every trial that has one; those of the five "
-        "best configurations in color.</p>"
+        f"best configurations in color.{_text(caution)}</p>"
         f'<p><label>Loss <select id="loss-kind">{options}</select></label></p>'
         '<div class="chart" id="losses" role="img" aria-label="Loss by epoch of all '
         'trials"></div></section>'

@@ -87,7 +87,8 @@ const ranking = () => {
         + put(metric.low[shown[i]]) + " to " + put(metric.high[shown[i]])))};
   });
   const lines = Math.max(1, ...names.map(name => name.split("<br>").length));
-  byId("ranking").style.height = 70 + shown.length * (8 + 14 * lines) + "px";
+  const height = 76 + Math.max(40, shown.length * (8 + 14 * lines));
+  byId("ranking").style.height = height + "px";
   return draw("ranking", [...groups, {type: "scatter", mode: "markers", ...seeds,
     marker: {size: 8, color: ink.muted, symbol: "line-ns-open"}, hoverinfo: "skip"}], {
     yaxis: axis("", {tickvals: places, ticktext: names, color: ink.ink,

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
+from pipeline.core.effects import value_text
 from pipeline.core.figures.style import counted, shown
 from pipeline.core.statistics import Interval
 from pipeline.sweep.findings import SHARED, Cell, Findings, Judged
@@ -35,7 +35,7 @@ def p_value(value: float) -> str:
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Return `train.dim` as `dim`, where no other key ends so."""
-    ends = [PurePosixPath(key.replace(".", "/")).name for key in keys]
+    ends = [key.rpartition(".")[2] for key in keys]
     return {
         key: shown(end if ends.count(end) == 1 and end else key, 40)
         for key, end in zip(keys, ends, strict=True)
@@ -44,14 +44,7 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 def written(value: Plain) -> str:
     """Return a hyperparameter's value as an override has it, in one short line."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.6g}"
-    return shown(str(value), 40)
+    return shown(value_text(value), 40)
 
 
 def label(found: Findings, cell: Cell) -> str:
@@ -117,7 +110,9 @@ def _at_most(value: float) -> str:
 
 
 def _advice(untested: str) -> list[str]:
-    if "no two cells" in untested or "equal scores" in untested:
+    if "another quantity" in untested:
+        return ["Judge by a score of the vectors instead, such as probe/f1."]
+    if "one seed" not in untested and "same seeds" not in untested:
         return []
     return ["Run every cell with the same three seeds or more: sweep.seeds=3."]
 

@@ -283,6 +283,23 @@ class TestVerdict:
         assert "sweep.seeds=3" in text
         assert "| not tested |" in text
 
+    @pytest.mark.parametrize("key", ["train.negatives", "train.window", "vocab.min"])
+    def test_losses_of_different_quantities_have_no_winner(self, tmp_path, key):
+        trials = [
+            trial(3 * i + s, {key: i, "train.dim": i}, s, 0.1 + i / 2 + s / 1e3 * i)
+            for i in range(3)
+            for s in range(3)
+        ]
+        scores = sweep(trials)
+        losses = replace(scores, objective="train/loss", maximize=False)
+        dims = tuple(replace(t, cell={"d": t.cell[key]}) for t in trials)
+
+        assert "The winner is" in self.markdown(scores, tmp_path)
+        assert "The winner is" in self.markdown(replace(losses, trials=dims), tmp_path)
+        text = self.markdown(losses, tmp_path)
+        assert "No winner is named: a loss is another quantity at each value" in text
+        assert "Compare curves only at equal" in page(losses)
+
     def test_nothing_finished_says_so(self, tmp_path):
         text = self.markdown(SWEEPS["all failed"](), tmp_path)
 
