@@ -11,8 +11,8 @@ from pipeline.core.types import Doubles, Embeddings, Ids
 
 # The words asked for and those looked among: rare words have no stable neighbors in
 # any model, and 50 ms a trial leave a sweep's report quick.
-_ASKED = 250
-_AMONG = 5000
+_ASKED = 200
+_AMONG = 4000
 TOP_K = 10
 
 
@@ -30,7 +30,7 @@ class NeighborLists:
 
 
 def neighbor_lists(embeddings: Embeddings) -> NeighborLists:
-    """Return the 10 nearest neighbors of 250 words among the 5,000 most frequent.
+    """Return the 10 nearest neighbors of 200 words among the 4,000 most frequent.
 
     The words asked for are spread evenly over the ranks of frequency. A smaller
     vocabulary is taken whole.

@@ -163,7 +163,7 @@ def method(found: Findings, judged: Judged) -> list[str]:
         "correction is for all pairs of cells, for the same scores chose which is "
         "best.",
         "Neighbor overlap is the mean share of a word's 10 nearest neighbors that two "
-        "seeds agree on: 250 words spread over the 5,000 most frequent.",
+        "seeds agree on: 200 words spread over the 4,000 most frequent.",
     ]
     effects = judged.effects
     if effects.by_name:

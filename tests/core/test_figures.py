@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from browsers import asked_schemes, severe
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -648,17 +649,8 @@ def test_a_browser_draws_the_page_as_text_without_a_network(
             "document.querySelector('.hoverlayer'));"
             "return Boolean(order & Node.DOCUMENT_POSITION_FOLLOWING);"
         )
-    assert not [
-        each for each in browser.get_log("browser") if each["level"] == "SEVERE"
-    ]
-    events = [
-        json.loads(e["message"])["message"] for e in browser.get_log("performance")
-    ]
-    asked = {
-        event["params"]["request"]["url"].split(":")[0]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    }
+    assert not severe(browser)
+    asked = asked_schemes(browser)
     assert "file" in asked
     assert not {"http", "https", "ws", "wss"} & asked
 
@@ -790,6 +782,4 @@ def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path, n
             assert browser.execute_script(
                 "return document.getElementById('figure')._fullData[0].visible"
             ) is False  # fmt: skip
-    assert not [
-        each for each in browser.get_log("browser") if each["level"] == "SEVERE"
-    ]
+    assert not severe(browser)

@@ -55,15 +55,15 @@ class TestOverlap:
             neighbor_lists(embeddings(rng.normal(size=(400, 20)))) for _ in range(4)
         ]
 
-        # 10 of 399; the mean over 6 pairs of 250 words has an error of about 0.001.
+        # 10 of 399; the mean over 6 pairs of 200 words has an error of about 0.001.
         assert neighbor_overlap(lists) == pytest.approx(10 / 399, abs=0.01)
 
-    def test_words_are_spread_over_the_most_frequent_5000(self, rng):
+    def test_words_are_spread_over_the_most_frequent_4000(self, rng):
         lists = neighbor_lists(embeddings(rng.normal(size=(6000, 4))))
 
-        assert lists.ids.shape == (250, 10)
-        assert lists.words[-1] == "w4999"
-        assert lists.ids.max() < 5000
+        assert lists.ids.shape == (200, 10)
+        assert lists.words[-1] == "w3999"
+        assert lists.ids.max() < 4000
 
     def test_with_one_training_or_other_words_there_is_none(self, rng):
         center = rng.normal(size=(20, 4))

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from browsers import asked_schemes, severe
 
 from pipeline.core.similarity import WordPair
 from pipeline.core.types import Embeddings, Normalization
@@ -470,10 +471,6 @@ def wait(browser):
     raise AssertionError("the charts were not drawn within a minute")
 
 
-def severe(browser):
-    return [each for each in browser.get_log("browser") if each["level"] == "SEVERE"]
-
-
 # Charts that show nothing, and texts in charts that are small or cut off.
 WRONG = """
 const wrong = [];
@@ -525,14 +522,7 @@ def test_a_browser_draws_every_chart_without_a_network(
     assert severe(browser) == []
     assert browser.execute_script("return document.body.scrollWidth") <= width
     assert "\n".join(browser.execute_script(WRONG)) == ""
-    events = [
-        json.loads(e["message"])["message"] for e in browser.get_log("performance")
-    ]
-    asked = {
-        event["params"]["request"]["url"].split(":")[0]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    }
+    asked = asked_schemes(browser)
     assert "file" in asked
     assert not {"http", "https", "ws", "wss"} & asked
     paper = browser.execute_script(
