@@ -29,7 +29,7 @@ from pipeline.errors import ConfigError, W2VError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from pipeline.config import Config
+    from pipeline.config import AnyConfig
     from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     of conf/scoring.yaml: evaluate.* and tracking.* as for w2v run, ingest.* for the
     corpus that a score needs, vectors.* for how words are looked up.
     """
-    from pipeline.config import check_config, plain_values
+    from pipeline.config import plain_values
     from pipeline.run import run_pipeline
 
     given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
@@ -131,7 +131,7 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     composed.vectors.path = ""
     values = plain_values(composed)
     values["vectors"]["path"] = str(file.expanduser().absolute())
-    config = check_config(values)
+    config, values = _read(values)
     run_pipeline(config, values, overrides, on_end=_print_record)
 
 
@@ -141,12 +141,13 @@ def explain(overrides: tuple[str, ...]) -> None:
     """Say which stages `w2v run` would run with the same arguments, and why."""
     from pipeline import engine
     from pipeline.cache import Cache
+    from pipeline.config import plain_values
     from pipeline.dag import STAGES
 
     if set(overrides) & {"-h", "--help"}:
         click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
         return
-    config, _ = _read(_compose(overrides))
+    config, _ = _read(plain_values(_compose(overrides)))
     stages = engine.select(STAGES, config.targets)
     cache = Cache(config.home_folder / "cache")
     for answer in engine.explain(stages, config.stages, cache):
@@ -239,22 +240,23 @@ def _run_trial(composed: "DictConfig") -> None:
 
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
+    from pipeline.config import plain_values
     from pipeline.run import run_pipeline
 
-    config, values = _read(composed)
+    config, values = _read(plain_values(composed))
     run_pipeline(config, values, tuple(overrides), on_end=_print_record)
 
 
-def _read(composed: "DictConfig") -> tuple["Config", dict[str, Any]]:
+def _read(values: dict[str, Any]) -> tuple["AnyConfig", dict[str, Any]]:
     """Check a configuration, and put the file in a run's place that it names.
 
     A stage reads files, and does not know runs; and `last` would be another run
     when the record of this one is read.
     """
-    from pipeline.config import check_config, read_config
+    from pipeline.config import check_config
     from pipeline.loading import vectors_file
 
-    config, values = read_config(composed)
+    config = check_config(values)
     if config.evaluate.against is None:
         return config, values
     path = vectors_file(config.evaluate.against, config.home_folder)

@@ -18,6 +18,7 @@ from pipeline.core.analogy_scores import by_section, score_analogies
 from pipeline.core.categories import read_categories
 from pipeline.core.category_scores import score_categories
 from pipeline.core.findings import HIGH, LOW, RANDOM, put_together, slug
+from pipeline.core.formats.reading import read_vectors
 from pipeline.core.geometry_scores import score_geometry, score_stability
 from pipeline.core.listings import list_answers, list_neighbors
 from pipeline.core.probe_scores import score_probe
@@ -37,7 +38,6 @@ from pipeline.core.types import (
     Tables,
     Vocab,
 )
-from pipeline.core.vectors import load_vectors
 from pipeline.core.wordlists import ANALOGIES, CATEGORIES
 from pipeline.errors import ConfigError, DataError
 from pipeline.fields import NaturalInt, PositiveFloat, PositiveInt, Unkeyed
@@ -174,7 +174,7 @@ def evaluate(
         )
     probed = _probed_splits(config.probe, corpus)
     sets = _read_sets(config)
-    other = load_vectors(Path(config.against)) if config.against else None
+    other = read_vectors(Path(config.against)) if config.against else None
     report.start(len(config.neighbors_of) + len(config.analogies) + sets.size, "items")
     seed = config.seed
     unit = unit_vectors(embeddings.center)
