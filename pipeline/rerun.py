@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cache import Cache
-from pipeline.config import check_config
+from pipeline.config import check_config, check_tracking
 from pipeline.core.files import make_folder
 from pipeline.errors import ConfigError, TrackingError
 from pipeline.inputs import check_inputs, input_files, named_by_user
@@ -92,6 +92,7 @@ def rerun(
             "there is no whole result to compare with. Run it with w2v run"
         )
     values = _values(recorded, home, tracking, changes)
+    check_tracking(values["tracking"])
     named = named_by_user(values, changes)
     with _scratch(home, recorded.run_id) as scratch:
         if exact:
@@ -189,6 +190,10 @@ def _set(values: dict[str, Any], change: str) -> None:
         place = place.get(part) if isinstance(place, dict) else None
     if not isinstance(place, dict) or last not in place:
         raise ConfigError(f"--set {key}: the run's config has no such key")
+    if key == "seed":  # every group that was handed it is handed the new one
+        for group in values.values():
+            if isinstance(group, dict) and group.get("seed") == place[last]:
+                group["seed"] = value
     place[last] = value
 
 

@@ -243,6 +243,19 @@ def test_a_killed_rerun_is_gone_on_with(run, home, monkeypatch):
     assert not (home / "reruns" / run.run_id).exists()
 
 
+def test_another_seed_reaches_every_group(run, home):
+    done = rerun(home, run.run_id, tracking="off", changes=["seed=13"])
+
+    config = done.again.config
+    assert {config[group]["seed"] for group in ("ingest", "train")} == {13}
+    assert not done.same
+
+
+def test_a_tracking_that_is_none_is_a_config_error(run, home):
+    with pytest.raises(ConfigError, match=r"tracking\.uri|uri: expected"):
+        rerun(home, run.run_id, tracking="blah")
+
+
 def test_two_reruns_of_one_run_do_not_mix(run, home):
     lock = home / "cache" / "locks" / f"rerun-{run.run_id}.lock"
     lock.parent.mkdir(parents=True)
