@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.commands.diff import diff
+from pipeline.commands.export import export
 from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from pipeline.commands.options import as_json as _as_json
 from pipeline.commands.options import home as _home
@@ -74,7 +75,7 @@ def cli() -> None:
     """
 
 
-for command in (rerun, diff, doctor, cache):
+for command in (rerun, diff, export, doctor, cache):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -102,6 +103,30 @@ def run(overrides: tuple[str, ...]) -> None:
     sys.argv = ["w2v run", *flags, *keys]
     decorate = hydra.main(str(config_folder()), "config", version_base="1.3")
     decorate(_run_trial)()
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
+    """Score a FILE of vectors as a run's own: w2v evaluate FILE [KEY=VALUE ...].
+
+    FILE is word2vec text or binary, GloVe text or .npz, plain or gzip. Keys are those
+    of conf/scoring.yaml: evaluate.* and tracking.* as for w2v run, ingest.* for the
+    corpus that a score needs, vectors.* for how words are looked up.
+    """
+    from pipeline.config import check_config, plain_values
+    from pipeline.run import run_pipeline
+
+    given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
+    if given:
+        raise click.UsageError(f"{given[0]}: expected FILE, then KEY=VALUE alone")
+    composed = _compose(overrides, "scoring")
+    composed.vectors.path = ""
+    values = plain_values(composed)
+    values["vectors"]["path"] = str(file.expanduser().absolute())
+    config = check_config(values)
+    run_pipeline(config, values, overrides, on_end=_print_record)
 
 
 @cli.command(context_settings=_hydra_arguments)
@@ -216,13 +241,13 @@ def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
     run_pipeline(config, values, tuple(overrides), on_end=_print_record)
 
 
-def _compose(overrides: Sequence[str]) -> "DictConfig":
+def _compose(overrides: Sequence[str], name: str = "config") -> "DictConfig":
     from hydra import compose, initialize_config_dir
 
     _refuse_aliases()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         try:
-            return compose("config", list(overrides))
+            return compose(name, list(overrides))
         except RecursionError as error:
             raise ConfigError(
                 "the overrides are nested too deeply to be read: expected values such "

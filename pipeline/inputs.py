@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import file_digest
-from pipeline.config import Config
+from pipeline.config import AnyConfig
 from pipeline.errors import DataError
 from pipeline.fields import ReadsFiles
 from pipeline.records import RunRecord
@@ -31,7 +31,7 @@ def named_by_user(values: Mapping[str, Any], changes: Sequence[str]) -> set[str]
     return named
 
 
-def input_files(config: Config) -> dict[str, Mapping[str, Path]]:
+def input_files(config: AnyConfig) -> dict[str, Mapping[str, Path]]:
     """Return stage -> label -> file, of the stages that read files.
 
     Raises:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
 from pipeline.core.vectors import load_vectors
 from pipeline.errors import TrackingError
@@ -16,8 +17,8 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
     """Return word vectors.
 
     Args:
-        run_or_path: A run id, the start of one, `last`, or a file of vectors or a
-            checkpoint that this project wrote.
+        run_or_path: A run id, the start of one, `last`, or a file: word2vec text or
+            binary, GloVe text, or vectors or a checkpoint of this project.
         home: The folder that holds the runs; by default W2V_HOME, or ./runs.
 
     Raises:
@@ -26,7 +27,7 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
     """
     path = Path(run_or_path)
     if _is_file(path) or path.suffix or len(path.parts) > 1:  # no run's id has either
-        return load_vectors(path)
+        return read_vectors(path)
     folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
     record = load_record(folder, str(run_or_path))
     if _VECTORS not in record.artifacts:

@@ -14,10 +14,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from pipeline import engine, provenance, resume, unsent
 from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
-from pipeline.config import Config
+from pipeline.config import AnyConfig, Config
 from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
-from pipeline.dag import STAGES
+from pipeline.dag import SCORING, STAGES
 from pipeline.errors import RunGoneError, StorageError, W2VError
 from pipeline.records import (
     GitRecord,
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def run_pipeline(
-    config: Config,
+    config: AnyConfig,
     values: Mapping[str, Any],
     overrides: Sequence[str],
     *,
@@ -63,8 +63,9 @@ def run_pipeline(
         W2VError: what a stage raised; the run is marked FAILED with its message.
         KeyboardInterrupt: if interrupted; the run is marked KILLED.
     """
-    engine.check(STAGES)
-    stages = engine.select(STAGES, config.targets)
+    dag = STAGES if isinstance(config, Config) else SCORING
+    engine.check(dag)
+    stages = engine.select(dag, config.targets)
     home = config.home_folder
     make_folder(home)
     # Where matplotlib keeps its list of fonts; by default that is outside home.
@@ -137,12 +138,12 @@ def _tags(
 
 
 def _open_run(
-    config: Config, tags: Mapping[str, str], task: str, locks: ExitStack
+    config: AnyConfig, tags: Mapping[str, str], task: str, locks: ExitStack
 ) -> tuple[Tracker, resume.Earlier | None]:
     """Go on with the run of a process that died, or begin one; hold its lock."""
     home = config.home_folder
     open_it = partial(
-        open_tracker, config.tracking, home, run_name=_run_name(config), tags=tags
+        open_tracker, config.tracking, home, run_name=config.run_name, tags=tags
     )
     earlier = resume.take_over(config.tracking, home, task)
     if earlier:
@@ -174,7 +175,7 @@ def _how(earlier: resume.Earlier) -> tuple[str, str]:
 
 def _first_record(
     tracker: Tracker,
-    config: Config,
+    config: AnyConfig,
     values: Mapping[str, Any],
     overrides: Sequence[str],
     *,
@@ -187,7 +188,7 @@ def _first_record(
     before = earlier.record if earlier else None
     return RunRecord(
         run_id=tracker.run_id,
-        name=_run_name(config),
+        name=config.run_name,
         status="RUNNING",
         message="",
         started=before.started if before else now(),
@@ -205,15 +206,6 @@ def _first_record(
         process=this_process(),
         task=task,
         repeats=repeats,
-    )
-
-
-def _run_name(config: Config) -> str:
-    """Name a run by what runs differ in most."""
-    train = config.train
-    return (
-        f"{config.ingest.reader} d{train.dim} w{train.window} n{train.negatives} "
-        f"e{train.epochs} s{config.seed}"
     )
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import provenance
-from pipeline.config import Config, to_yaml
+from pipeline.cache import Record
+from pipeline.config import AnyConfig, Config, to_yaml
 from pipeline.core.checkpoint import save_checkpoint
 from pipeline.core.types import Metrics
 from pipeline.engine import StageResult
 from pipeline.errors import W2VError
 from pipeline.records import RunRecord, StageRecord, Status, now, save_record
 from pipeline.report import Report
-from pipeline.stages.train import last_checkpoint
+from pipeline.stages.train import TrainConfig, last_checkpoint
 from pipeline.tracking.publish import publish
 from pipeline.tracking.tracker import Tracker
 
@@ -29,7 +30,7 @@ _CODE_DIGITS = 12  # of a definition's digest: to tell two apart, not to prove o
 class Watcher:
     """Pass what the engine tells to the progress bar, the record and the tracker."""
 
-    def __init__(self, tracker: Tracker, config: Config, record: RunRecord) -> None:
+    def __init__(self, tracker: Tracker, config: AnyConfig, record: RunRecord) -> None:
         self.record = record
         self._tracker = tracker
         self._config = config
@@ -62,6 +63,8 @@ class Watcher:
             f"stage/{name}_seconds": stage.seconds,
             f"stage/{name}_cached": float(stage.cached),
         }
+        if name == "vectors":
+            self._note_source(record)
         # Before any of it is logged: a run that is gone on with logs the same.
         self._note(name, stage, values)
         if result.cached:
@@ -78,12 +81,12 @@ class Watcher:
                 artifact_name,
                 artifact,
                 digest=record.outputs[artifact_name],
-                config=self.record.config[name],
+                config=self.record.config.get(name, {}),
             )
             if isinstance(artifact, Metrics):
                 values |= artifact.values
-        if name == "train":
-            self._publish_checkpoint()
+        if isinstance(self._config, Config) and name == "train":
+            self._publish_checkpoint(self._config.train)
         self._note(name, stage, values)
 
     def end(self, status: Status, message: str, *, again: bool) -> None:
@@ -146,12 +149,21 @@ class Watcher:
         )
         self.save()
 
-    def _publish_checkpoint(self) -> None:
+    def _note_source(self, record: Record) -> None:
+        """Say what is known of vectors from elsewhere, as params to compare by."""
+        measured = {name: f"{value:.0f}" for name, value, _ in record.metrics}
+        params = {
+            "vectors.sha256": record.ingredients.files["vectors"],
+            "vectors.words": measured["vectors/words"],
+            "vectors.dim": measured["vectors/dim"],
+        }
+        self._tracker.log_params(params)
+        self.record = replace(self.record, params={**self.record.params, **params})
+
+    def _publish_checkpoint(self, config: TrainConfig) -> None:
         """Log the checkpoint that training ended with, to go on or start from."""
         names = ("encoded", "vocab", "embeddings", "history")
-        checkpoint = last_checkpoint(
-            self._config.train, *(self._artifacts[name] for name in names)
-        )
+        checkpoint = last_checkpoint(config, *(self._artifacts[name] for name in names))
         with tempfile.TemporaryDirectory() as scratch:
             path = save_checkpoint(Path(scratch), checkpoint)
             self._tracker.log_file(path, "checkpoints")

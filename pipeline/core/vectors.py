@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from pipeline.core import npz
-from pipeline.core.types import Embeddings, Normalization
+from pipeline.core.types import Embeddings, Floats, Normalization
+from pipeline.errors import DataError
+
+Matrix = Literal["center", "context", "mean"]
 
 # V words of d dims. `words_utf8` holds all words in order, one after another;
 # word i is the bytes words_offsets[i]:words_offsets[i + 1].
@@ -41,6 +44,24 @@ def load_vectors(path: Path, content: BinaryIO | None = None) -> Embeddings:
     """
     arrays = npz.read_arrays(path, LAYOUT, content)
     return unpack_embeddings(path, arrays)
+
+
+def choose_matrix(embeddings: Embeddings, which: Matrix) -> Floats:
+    """Return center or context vectors, or their mean: shape (V, d), float32.
+
+    Raises:
+        DataError: if there are no context vectors.
+    """
+    if which == "center":
+        return embeddings.center
+    if embeddings.context.shape != embeddings.center.shape:
+        raise DataError(
+            "expected center and context vectors, found center vectors alone: they "
+            "come from a file of another program. Use center"
+        )
+    if which == "context":
+        return embeddings.context
+    return (embeddings.center + embeddings.context) / np.float32(2)
 
 
 def pack_embeddings(

@@ -85,7 +85,9 @@ def _(
 def _(vocab: Vocab, tracker: Tracker, name: str, *_: object) -> None:
     words = pa.array(vocab.words[:_VOCAB_ROWS], pa.string())
     counts = vocab.counts[:_VOCAB_ROWS]
-    table = pa.table({"id": np.arange(len(counts)), "word": words, "count": counts})
+    table = pa.table({"id": np.arange(len(counts)), "word": words})
+    if counts.any() or not counts.size:  # where they are known
+        table = table.append_column("count", pa.array(counts))
     tracker.log_table(table, f"tables/{name}")
 
 
