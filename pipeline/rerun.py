@@ -164,6 +164,7 @@ def _tracking(where: str, recorded: object) -> dict[str, Any]:
     common = {
         "experiment": then.get("experiment", "word2vec"),
         "system_seconds": then.get("system_seconds", 10.0),
+        "register_as": None,  # the same vectors once more are no new version
     }
     if where == "local":
         return {"backend": "local", **common}

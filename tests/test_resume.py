@@ -36,7 +36,7 @@ from pipeline.tracking.outbox import Outbox, Points
 from pipeline.tracking.tracker import LocalTracking, OffTracking, open_tracker
 
 OFF = OffTracking("off")
-LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0)
+LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0, register_as=None)
 
 
 def dead_process() -> ProcessRecord:

@@ -69,6 +69,9 @@ class OffTracker:
             ) from error
         self._logged[path] = digest
 
+    def log_model(self, local: Path) -> None:
+        """Do nothing: without MLflow there is no model to serve."""
+
     def log_bytes(self, content: bytes, path: str) -> None:
         """Write a file."""
         with written(content, path) as (local, folder):

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import singledispatch
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def publish(
         Vocab            tables/vocab: the most frequent words
         EncodedCorpus    nothing: it follows from the two above
         TrainingHistory  curves train/..., and tables/history
-        Embeddings       vectors/vectors.npz
+        Embeddings       vectors/vectors.npz, and the model
         Metrics          metrics
         Tables           tables/<name>
         Figures          figures/<file>
@@ -122,6 +123,10 @@ def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
         path = Path(scratch) / "vectors.npz"
         save_vectors(path, embeddings)
         tracker.log_file(path, "vectors")
+        # It answers with the center vectors; the others would double it.
+        none = np.empty((len(embeddings.words), 0), np.float32)
+        save_vectors(path, replace(embeddings, context=none))
+        tracker.log_model(path)
 
 
 @_publish.register
