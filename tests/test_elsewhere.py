@@ -205,6 +205,7 @@ def test_the_same_content_is_not_scored_twice(text, home, scored, tmp_path):
     assert again["metrics"]["category/purity"] == scored["metrics"]["category/purity"]
 
 
+@pytest.mark.slow
 def test_words_are_looked_up_as_the_file_writes_them(text, home, scored, tmp_path):
     upper = tmp_path / "upper.txt"
     upper.write_text(text.read_text(encoding="utf-8").upper(), encoding="utf-8")
@@ -237,6 +238,7 @@ def test_a_scoring_is_tracked_beside_our_runs(text, home, scored):
     )
 
 
+@pytest.mark.slow
 def test_a_scoring_can_be_repeated(text, home, scored):
     out = w2v("rerun", scored["run_id"], "--tracking", "off", home=home)
 

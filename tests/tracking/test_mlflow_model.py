@@ -283,15 +283,15 @@ def test_mlflow_serves_it(tmp_path):
         import pipeline
 
         ours = pipeline.load(run_id, home)
-        expected = find_most_similar(ours, "Germany", top_k=3)
-        assert pairs(answers[0]["answers"]) == pytest.approx(expected)
         asked = ("France", "Paris", "Germany")
-        for found, one in zip(
-            pairs(answers[1]["answers"]),
+        expected = (
+            find_most_similar(ours, "Germany", top_k=3),
             word_analogy(ours, *asked, top_k=3),
-            strict=True,
-        ):
-            assert found == (one[0], pytest.approx(one[1]))
+        )
+        for answer, best in zip(answers, expected, strict=False):
+            found = pairs(answer["answers"])
+            assert [word for word, _ in found] == [word for word, _ in best]
+            assert [s for _, s in found] == pytest.approx([s for _, s in best])
         assert answers[2] == {
             "answers": [],
             "error": "word 'nope' is not in the vocabulary",
