@@ -36,9 +36,15 @@ from pipeline.core.sampling import (
     noise_weights,
 )
 from pipeline.core.sgns import initial_vectors
-from pipeline.core.types import Embeddings, EncodedSplit, Vocab
+from pipeline.core.types import (
+    Corpus,
+    Embeddings,
+    EncodedCorpus,
+    EncodedSplit,
+    Vocab,
+)
 from pipeline.report import Report
-from pipeline.stages.evaluate import EvaluateConfig, evaluate
+from pipeline.stages.evaluate import EvaluateConfig, ProbeConfig, evaluate
 from pipeline.stages.ingest import (
     ConllFilesConfig,
     NewswireConfig,
@@ -393,11 +399,18 @@ def scores(text: Text, center: Any, lists: Path, folder: Path) -> dict[str, floa
         restrict_vocab=None,
         builtin_analogies=False,
         builtin_categories=True,
+        category_files=(),
+        geometry_words=100,
+        against=None,
+        probe=ProbeConfig(enabled=False, window=2, shrinkage=1e-4, final=False),
     )
     words = text.vocab
     center = np.ascontiguousarray(center)
     embeddings = Embeddings(words.words, center, center, words.normalization)
-    metrics, _ = evaluate(config, words, embeddings, workspace=folder, report=Report())
+    nothing = Corpus({}), EncodedCorpus({}, ("train",))
+    metrics, _ = evaluate(
+        config, *nothing, words, embeddings, workspace=folder, report=Report()
+    )
     return dict(metrics.values)
 
 
