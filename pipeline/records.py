@@ -22,6 +22,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from pipeline.core.files import write_atomically
 from pipeline.errors import StorageError, TrackingError
+from pipeline.fields import NaturalInt
 from pipeline.locks import Lock, try_lock
 from pipeline.provenance import Environment
 
@@ -93,7 +94,7 @@ class ProcessRecord:
     """
 
     host: str
-    pid: int
+    pid: NaturalInt
     started: float
 
 

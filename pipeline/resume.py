@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,14 +115,13 @@ def _candidates(home: Path, task: str) -> list[str]:
     Looks for the digest in the text: to read thousands of records takes seconds.
     """
     mark = json.dumps(task).encode()
-    found = [
-        path for path in (home / "runs").glob("*/run.json") if mark in path.read_bytes()
-    ]
-    return [path.parent.name for path in sorted(found, key=_age)]
-
-
-def _age(path: Path) -> tuple[int, str]:
-    return -path.stat().st_mtime_ns, path.parent.name
+    found = []
+    for path in (home / "runs").glob("*/run.json"):
+        # Removed while we look, or not to be read: the doctor tells of it.
+        with suppress(OSError):
+            if mark in path.read_bytes():
+                found.append((-path.stat().st_mtime_ns, path.parent.name))
+    return [run_id for _, run_id in sorted(found)]
 
 
 def _claim(home: Path, run_id: str, task: str) -> Earlier | None:

@@ -231,6 +231,7 @@ def test_a_run_is_never_read_as_a_path(tmp_path, run):
         (lambda text: text.replace("2.5", "NaN"), "metrics.train/loss"),
         (lambda text: text.replace("2026-11-22T", "22.11.2026 "), "started"),
         (lambda text: text.replace('"pid": 42', '"pid": true'), "process.pid"),
+        (lambda text: text.replace('"pid": 42', '"pid": -1'), "process.pid"),
         (lambda text: text.replace('"name"', '"nome"'), "name"),
         (lambda text: "[" * 100_000, "the file"),
     ],

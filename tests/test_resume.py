@@ -107,6 +107,17 @@ def test_only_a_run_of_the_same_task_that_nobody_runs_is_taken(
         earlier.lock.release()
 
 
+def test_a_record_that_is_a_folder_is_passed_over(tmp_path):
+    save_record(tmp_path, record_of())
+    (run_folder(tmp_path, "b" * 32) / "run.json").mkdir(parents=True)
+
+    earlier = resume.take_over(OFF, tmp_path, "t1")
+
+    assert earlier
+    assert earlier.run_id == "a" * 32
+    earlier.lock.release()
+
+
 def test_the_newest_is_taken(tmp_path):
     for name, age in (("a", 20), ("b", 10), ("c", 30)):
         save_record(tmp_path, record_of(name * 32))
