@@ -312,6 +312,7 @@ def test_an_input_that_moved_is_named_by_the_user(of_text, text, tmp_path):
         ("home=/x", "there are --home and --tracking"),
         ("tracking.uri=http://x", "there are --home and --tracking"),
         ("train.kernel_cache=/x", "there are --home and --tracking"),
+        (f"train.dim={'[' * 100_000}", "train.dim: nested too deeply"),
         ("train.dim=0", "train.dim: expected greater than or equal to 1, found 0"),
     ],
 )
