@@ -289,7 +289,7 @@ def test_a_changed_input_that_the_user_names_is_run_and_judged(of_text, text, tm
 
 
 def test_an_input_that_moved_is_named_by_the_user(of_text, text, tmp_path):
-    place = text.rename(tmp_path / "text.txt")
+    place = text.rename(tmp_path / "other.txt")
     with pytest.raises(DataError, match=r"no file fits .* --set ingest\.path=PATH"):
         rerun(tmp_path / "home", "last", tracking="off")
 
