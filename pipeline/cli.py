@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,12 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # which click takes for Ctrl-D
+            _tell(error.__cause__)
         _fail("interrupted", EXIT_INTERRUPTED)
     except Exception as error:
-        if os.environ.get("W2V_DEBUG") == "1":
-            raise
-        _fail(_message(error), _exit_code(error))
+        _tell(error)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -122,6 +123,7 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     corpus that a score needs, vectors.* for how words are looked up.
     """
     from pipeline.config import plain_values
+    from pipeline.core.files import expanded
     from pipeline.run import run_pipeline
 
     given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
@@ -130,7 +132,7 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     composed = _compose(overrides, "scoring")
     composed.vectors.path = ""
     values = plain_values(composed)
-    values["vectors"]["path"] = str(file.expanduser().absolute())
+    values["vectors"]["path"] = str(expanded(file).absolute())
     config, values = _read(values)
     run_pipeline(config, values, overrides, on_end=_print_record)
 
@@ -284,6 +286,10 @@ def _compose(overrides: Sequence[str], name: str = "config") -> "DictConfig":
                 f"the overrides cannot be read ({type(error).__name__} in Hydra): "
                 "expected KEY=VALUE, such as train.dim=100"
             ) from error
+        except OSError as error:  # of OmegaConf: a file that holds no keys
+            raise ConfigError(
+                f"a file of {config_folder()}: {error}: expected keys and values"
+            ) from error
         except ValueError as error:  # train=3: a group where its option is due
             raise ConfigError(
                 f"{error}: a group takes the name of one of its options, such as "
@@ -413,6 +419,24 @@ def _set_up_logging() -> None:
 def _terminate(*_: object) -> None:
     """Leave as Ctrl-C does, so that the run is marked and nothing is lost."""
     raise KeyboardInterrupt
+
+
+def _tell(error: Exception) -> None:
+    """Say what went wrong and exit with its code."""
+    if os.environ.get("W2V_DEBUG") == "1":
+        raise error
+    if isinstance(error, OSError) and _in_echo(error):
+        with Path(os.devnull).open("wb") as nowhere:
+            # What could not be written is not tried again as Python ends.
+            os.dup2(nowhere.fileno(), 1)
+        _fail(f"cannot write the output: {error.strerror}", EXIT_FAILED)
+    _fail(_message(error), _exit_code(error))
+
+
+def _in_echo(error: OSError) -> bool:
+    """Say whether an error is of what a command prints."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is click.echo.__code__ for frame, _ in frames)
 
 
 def _fail(message: str, code: int) -> None:

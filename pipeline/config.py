@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.cache import CacheConfig
+from pipeline.core.files import expanded
 from pipeline.errors import ConfigError
 from pipeline.fields import NaturalInt
 from pipeline.stages.encode import EncodeConfig
@@ -45,8 +46,12 @@ class RunConfig:
 
     @property
     def home_folder(self) -> Path:
-        """The folder that holds all that runs write, absolute."""
-        return Path(self.home).expanduser().absolute()
+        """The folder that holds all that runs write, absolute.
+
+        Raises:
+            ConfigError: if it is of a user that there is not.
+        """
+        return expanded(self.home).absolute()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,13 @@ from typing import Literal
 from pipeline import unsent
 from pipeline.cache import Cache, read_record
 from pipeline.core.checkpoint import find_checkpoints, load_checkpoint
-from pipeline.errors import CacheError, DataError, TrackingError, W2VError
+from pipeline.errors import (
+    CacheError,
+    DataError,
+    StorageError,
+    TrackingError,
+    W2VError,
+)
 from pipeline.locks import is_held, try_lock
 from pipeline.pruning import Entry, list_entries, outputs, remove
 from pipeline.records import (
@@ -209,15 +215,8 @@ def _store_runs(home: Path) -> Iterator[Finding]:
     for uri in _stores(home):
         try:
             runs = running_runs(home, uri)
-        except TrackingError as error:
-            yield Finding(
-                kind="silent tracking store",
-                what=str(error),
-                bytes=0,
-                remedy="start it and call w2v doctor again, if its runs matter still",
-                mend=None,
-                note=True,
-            )
+        except (TrackingError, StorageError) as error:
+            yield _unreadable_store(home, uri, error)
             continue
         for run in runs:
             record = _record(home, run.run_id)
@@ -235,6 +234,29 @@ def _store_runs(home: Path) -> Iterator[Finding]:
                 remedy=f"marked {record.status if record else 'KILLED'} there",
                 mend=partial(_close_in_store, home, uri, run.run_id, record),
             )
+
+
+def _unreadable_store(home: Path, uri: str | None, error: W2VError) -> Finding:
+    """Return what is to be said of a store whose runs cannot be listed.
+
+    A server may be down for the night. Our own file is damaged, or home is.
+    """
+    if uri is not None:
+        return Finding(
+            kind="silent tracking store",
+            what=str(error),
+            bytes=0,
+            remedy="start it and call w2v doctor again, if its runs matter still",
+            mend=None,
+            note=True,
+        )
+    path = home / "mlflow.db"
+    if isinstance(error, StorageError):
+        kind, remedy = "tracking store that cannot be opened", "make home writable"
+    else:
+        kind = "damaged tracking store"
+        remedy = f"move the file {path} away; a new one is made in its place"
+    return Finding(kind, str(error), size_on_disk(path), remedy, mend=None)
 
 
 def _stores(home: Path) -> list[str | None]:

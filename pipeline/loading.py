@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pipeline.core.files import expanded
 from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
 from pipeline.errors import TrackingError
@@ -40,7 +41,7 @@ def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Pat
     path = Path(run_or_path)
     if _is_file(path) or path.suffix or len(path.parts) > 1:  # no run's id has either
         return path
-    folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
+    folder = expanded(home or os.environ.get("W2V_HOME", "runs")).absolute()
     record = load_record(folder, str(run_or_path))
     if _VECTORS not in record.artifacts:
         raise TrackingError(

@@ -184,6 +184,8 @@ def _set(values: dict[str, Any], change: str) -> None:
         value = json.loads(text)
     except ValueError:
         value = text  # plain text, such as a path
+    except RecursionError as error:
+        raise ConfigError(f"--set {key}: nested too deeply to be read") from error
     *above, last = key.split(".")
     place: Any = values
     for part in above:

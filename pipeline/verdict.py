@@ -14,7 +14,7 @@ rounded otherwise, and training carries that on. There
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline import provenance
@@ -60,7 +60,7 @@ def judge(recorded: RunRecord, again: RunRecord) -> list[Judged]:
     tolerant = bool(elsewhere(recorded, again))
     near = tolerant and all(row.verdict != "differs" for row in metrics)
     stages = _judged("stage", digests(recorded), digests(again), near)
-    read = _judged("input", inputs(recorded), inputs(again), near=False)
+    read = _judged("input", *_read(recorded, again), near=False)
     files = (
         _judged("artifact", artifacts(recorded), artifacts(again), near)
         if recorded.artifact_digests
@@ -86,6 +86,20 @@ def elsewhere(recorded: RunRecord, again: RunRecord) -> tuple[str, ...]:
         for name in sorted(provenance.runtime_packages())
     }
     return tuple(name for name, (then, now) in traits.items() if then != now)
+
+
+def _read(recorded: RunRecord, again: RunRecord) -> tuple[dict[str, str], ...]:
+    """Return the inputs of both, under one name where a stage read the same content.
+
+    A label holds a file's name, and files of the same content in the same order are
+    the same input whatever their names.
+    """
+    files = {name: stage.files for name, stage in again.stages.items()}
+    for name, stage in recorded.stages.items():
+        if list(stage.files.values()) == list(files.get(name, {}).values()):
+            files[name] = stage.files
+    stages = {n: replace(s, files=files[n]) for n, s in again.stages.items()}
+    return inputs(recorded), inputs(replace(again, stages=stages))
 
 
 def _judged(

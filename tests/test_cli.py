@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from pipeline import cli
+from pipeline.errors import ConfigError
 
 SMOKE = ("experiment=smoke", "visualize.projections=[]")
 
@@ -256,6 +260,54 @@ def test_a_home_that_cannot_be_is_named(tmp_path, kind, command):
     assert done.returncode == 1
     assert str(tmp_path / "file") in last_line(done.stderr)
     assert "defect" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("run",), ("show", "last"), ("doctor",)])
+def test_a_home_of_nobody_is_an_error_of_usage(tmp_path, command):
+    done = w2v(*command, home=Path("~no-such-user/x"), cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ~no-such-user/x: expected a path or the home")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_the_output_is_said_once(first, home):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "show", first, "--home", str(home)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode == 1
+    told = "error: cannot write the output: No space left on device\n"
+    assert done.stderr == told
+
+
+def test_an_end_of_file_is_no_interrupt(monkeypatch, capsys):
+    def cut_short(*_):
+        raise EOFError("the stream ended in the middle")
+
+    monkeypatch.setattr("pipeline.records.load_record", cut_short)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match=r"^1$"):
+        cli.main(["show", "last"])
+
+    told = capsys.readouterr().err
+    assert "EOFError: the stream ended in the middle" in told
+    assert "interrupted" not in told
+
+
+def test_a_config_file_that_holds_no_keys_is_named(tmp_path, monkeypatch):
+    conf = shutil.copytree(cli.config_folder(), tmp_path / "conf")
+    (conf / "vocab" / "default.yaml").write_text("3\n")
+    monkeypatch.setattr(cli, "config_folder", lambda: conf)
+
+    with pytest.raises(ConfigError, match=r"conf: .*int: expected keys and values"):
+        cli._compose(())
 
 
 def test_home_may_begin_with_a_tilde(first, home):

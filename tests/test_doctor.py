@@ -1,5 +1,6 @@
 """The doctor finds what the dead left, mends it, and touches nothing alive."""
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pipeline.cache import Cache, Ingredients
 from pipeline.cli import cli
 from pipeline.core.types import Metrics
 from pipeline.doctor import examine, mend
+from pipeline.errors import ConfigError
 from pipeline.locks import held, is_held
 from pipeline.provenance import Environment
 from pipeline.records import (
@@ -27,6 +29,7 @@ from pipeline.records import (
     save_record,
     this_process,
 )
+from pipeline.tracking import sqlite_store
 from pipeline.tracking.mlflow_store import import_mlflow, ready_store
 from pipeline.tracking.outbox import Outbox, Points
 from pipeline.tracking.tracker import LocalTracking, open_tracker
@@ -147,6 +150,40 @@ def stored(home: Path, run_id: str):
     from mlflow import MlflowClient
 
     return MlflowClient(f"sqlite:///{home / 'mlflow.db'}").get_run(run_id)
+
+
+def spoil_pages(content: bytes) -> bytes:
+    """Keep the header, so that it opens as a database."""
+    return content[:100] + bytes(len(content) - 100)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: b"", lambda content: b"\x93" * len(content), spoil_pages],
+    ids=["empty", "no database", "pages"],
+)
+def test_a_damaged_store_is_found_and_remains(store, damage):
+    path = store / "mlflow.db"
+    path.write_bytes(damage(path.read_bytes()))
+
+    (outcome,) = (o for o in mend(store) if o.finding.kind == "damaged tracking store")
+
+    assert outcome.state == "left"
+    assert outcome.finding.remedy.startswith(f"move the file {path} away")
+    assert outcome.finding.bytes == path.stat().st_size
+
+
+def test_on_a_home_that_cannot_be_written_the_rest_is_found(store, monkeypatch):
+    save(store, "a" * 32)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(sqlite_store, "FileLock", refuse)
+
+    kinds = found(store)
+
+    assert kinds == ["dead run", "tracking store that cannot be opened"]
 
 
 def begin(home: Path, process=DEAD) -> str:
@@ -351,6 +388,19 @@ def test_the_command_says_what_remains_by_its_exit_code(tmp_path):
     again = doctor()
     assert again.exit_code == 0
     assert again.stdout == f"{tmp_path}: all is well\n"
+
+
+@pytest.mark.parametrize("kind", ["a file", "nothing there"])
+def test_the_command_needs_a_home(tmp_path, kind):
+    home = tmp_path / "home"
+    if kind == "a file":
+        home.write_text("")
+
+    done = CliRunner().invoke(cli, ["doctor", "--home", str(home)])
+
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception).startswith(f"{home}: expected the folder")
+    assert f"found {kind}" in str(done.exception)
 
 
 def test_the_cache_command_lists_and_prunes(tmp_path):

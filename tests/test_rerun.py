@@ -302,7 +302,7 @@ def test_a_changed_input_that_the_user_names_is_run_and_judged(of_text, text, tm
 
 
 def test_an_input_that_moved_is_named_by_the_user(of_text, text, tmp_path):
-    place = text.rename(tmp_path / "text.txt")
+    place = text.rename(tmp_path / "other.txt")
     with pytest.raises(DataError, match=r"no file fits .* --set ingest\.path=PATH"):
         rerun(tmp_path / "home", "last", tracking="off")
 
@@ -325,6 +325,7 @@ def test_an_input_that_moved_is_named_by_the_user(of_text, text, tmp_path):
         ("home=/x", "there are --home and --tracking"),
         ("tracking.uri=http://x", "there are --home and --tracking"),
         ("train.kernel_cache=/x", "there are --home and --tracking"),
+        (f"train.dim={'[' * 100_000}", "train.dim: nested too deeply"),
         ("train.dim=0", "train.dim: expected greater than or equal to 1, found 0"),
     ],
 )

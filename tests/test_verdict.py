@@ -164,6 +164,27 @@ def test_what_is_missing_or_new_differs_everywhere():
         assert verdicts(again, environment) == dict.fromkeys(names, "differs")
 
 
+def with_inputs(*files: tuple[str, str]) -> RunRecord:
+    changed = replace(RECORD.stages["ingest"], files=dict(files))
+    return replace(RECORD, stages={**RECORD.stages, "ingest": changed})
+
+
+@pytest.mark.parametrize(
+    ("again", "verdicts"),
+    [
+        ([("x", "1"), ("y", "2")], ["identical"] * 2),
+        ([("b", "1"), ("a", "2")], ["identical"] * 2),  # names changed places
+        ([("x", "2"), ("y", "1")], ["differs"] * 4),  # another order
+        ([("x", "1")], ["differs"] * 3),
+        ([("a", "1"), ("y", "3")], ["identical", "differs", "differs"]),
+    ],
+)
+def test_inputs_are_the_same_by_content_in_order_not_by_name(again, verdicts):
+    rows = judge(with_inputs(("a", "1"), ("b", "2")), with_inputs(*again))
+
+    assert [row.verdict for row in rows if row.kind == "input"] == verdicts
+
+
 def test_a_changed_input_differs_everywhere():
     read = replace(RECORD.stages["ingest"], files={"a.txt": "1"})
     changed = replace(read, files={"a.txt": "2"})

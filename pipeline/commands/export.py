@@ -64,7 +64,7 @@ def export(
     metadata.tsv what is not printable is escaped, and a word that a spreadsheet
     would take for a formula gets an apostrophe in front.
     """  # noqa: D301 - what reaches click must be a backspace
-    from pipeline.core.files import make_folder
+    from pipeline.core.files import expanded, make_folder
     from pipeline.loading import load
     from pipeline.records import load_record, run_folder
 
@@ -77,7 +77,7 @@ def export(
         name = Path(FORMS[form])
         mark = "" if matrix == "center" else f"-{matrix}"
         to = run_folder(home, run) / "exports" / f"{name.stem}{mark}{name.suffix}"
-    to = to.expanduser().absolute()
+    to = expanded(to).absolute()
     names = ("vectors.tsv", "metadata.tsv") if form == "projector" else ("",)
     paths = [to / name for name in names]
     for path in paths:

@@ -23,8 +23,15 @@ def doctor(fix: bool, as_json: bool, home: Path) -> None:
     1 if something remains.
     """
     from pipeline.doctor import mend, report
+    from pipeline.errors import ConfigError
     from pipeline.sizes import show_size
 
+    if not home.is_dir():
+        found = "a file" if home.exists() else "nothing there"
+        raise ConfigError(
+            f"{home}: expected the folder that holds the runs, found {found}. Name it "
+            "with --home or W2V_HOME"
+        )
     outcomes = (mend if fix else report)(home)
     remains = [o for o in outcomes if o.state in ("found", "left")]
     if as_json:

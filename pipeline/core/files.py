@@ -7,7 +7,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import StorageError
+from pipeline.errors import ConfigError, StorageError
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home folder that it begins with, `~` or `~user`.
+
+    Raises:
+        ConfigError: if there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{path}: expected a path or the home folder of a user, found no user of "
+            "that name. For a file that begins with ~ write ./~"
+        ) from error
 
 
 @contextmanager

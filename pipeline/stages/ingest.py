@@ -22,6 +22,7 @@ from pydantic import Field
 
 from pipeline.core.conll import Column, read_conll
 from pipeline.core.corpus import SplitWriter
+from pipeline.core.files import expanded
 from pipeline.core.hub import fetch, read_hub
 from pipeline.core.newswire.stream import generate
 from pipeline.core.text import read_text
@@ -98,14 +99,14 @@ class ConllFilesConfig:
             DataError: if there is none, or it is not clear which.
         """
         if self.splits is not None:
-            files = {split: path.expanduser() for split, path in self.splits.items()}
+            files = {split: expanded(path) for split, path in self.splits.items()}
             for split, path in files.items():
                 if not path.is_file():
                     raise DataError(
                         f"ingest.splits.{split}: expected a file, found none at {path}"
                     )
             return files
-        folder = (self.path or Path()).expanduser()
+        folder = expanded(self.path or Path())
         if not folder.is_dir():
             raise DataError(f"ingest.path: expected a folder, found none at {folder}")
         found: dict[str, Path] = {}
@@ -377,7 +378,7 @@ def _expand(pattern: str) -> tuple[Path, list[Path]]:
     Raises:
         DataError: if there are none.
     """
-    path = Path(pattern).expanduser()
+    path = expanded(pattern)
     if path.is_file():  # also where its name has brackets
         return path.parent, [path]
     if path.is_dir():

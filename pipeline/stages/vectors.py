@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import MinLen
 
+from pipeline.core.files import expanded
 from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings, Vocab
 from pipeline.fields import Unkeyed
@@ -25,7 +26,7 @@ class VectorsConfig:
     @property
     def file(self) -> Path:
         """The file of vectors."""
-        return Path(self.path).expanduser()
+        return expanded(self.path)
 
     def input_files(self) -> Mapping[str, Path]:
         """Return `vectors` -> the file, whatever its name."""
