@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything el
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import options, upkeep
+from pipeline.commands.sweep import sweep
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 _LONGEST_WORD = 80  # characters that a table for people shows
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+_GROUP_SWEEP = re.compile(r"\+{0,2}sweep=")
 
 # Shown after a run, where it has them; the rest is in `w2v show` and the UI.
 _HEADLINES = (
@@ -71,6 +75,7 @@ def cli() -> None:
 
 cli.add_command(upkeep.doctor)
 cli.add_command(upkeep.cache)
+cli.add_command(sweep)
 _home, _as_json = options.home, options.as_json
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -80,6 +85,7 @@ _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 def run(overrides: tuple[str, ...]) -> None:
     """Run the pipeline: w2v run [KEY=VALUE ...] [-m]; see w2v run --help."""
     if not any(argument.startswith("-") for argument in overrides):
+        _refuse_sweep(overrides)
         _run_one(_compose(overrides), overrides)
         return
     if any(argument.startswith("--experimental-rerun") for argument in overrides):
@@ -95,6 +101,9 @@ def run(overrides: tuple[str, ...]) -> None:
     # Hydra's parser wants its flags first; people write them where they like.
     keys = [a for a in overrides if not a.startswith("-") and ("=" in a or a[0] == "~")]
     flags = [a for a in overrides if a not in keys]
+    many = bool({"-m", "--multirun"} & set(flags))
+    if many and not any(_GROUP_SWEEP.match(key) for key in keys):
+        keys.insert(0, "+sweep=default")
     sys.argv = ["w2v run", *flags, *keys]
     decorate = hydra.main(str(config_folder()), "config", version_base="1.3")
     decorate(_run_trial)()
@@ -198,10 +207,24 @@ def config_folder() -> Path:
 
 
 def _run_trial(composed: "DictConfig") -> None:
-    """Run one configuration of a multirun; Hydra calls this, maybe elsewhere."""
-    from hydra.core.hydra_config import HydraConfig
+    """Run one trial of a sweep; Hydra calls this, maybe elsewhere."""
+    from pipeline.commands.sweep import print_trial
+    from pipeline.sweep.trial import run_trial
 
-    _run_one(composed, HydraConfig.get().overrides.task)
+    if not logging.getLogger().handlers:  # in a launcher's own process
+        _set_up_logging(logging.WARNING)
+    home, sweep, number = Path(composed.home), str(composed.sweep), int(composed.trial)
+    trial = run_trial(home, sweep, number, wait=bool(composed.wait))
+    if trial:
+        print_trial(trial)
+
+
+def _refuse_sweep(overrides: Sequence[str]) -> None:
+    found = [text for text in overrides if _GROUP_SWEEP.match(text)]
+    if found:
+        raise ConfigError(
+            f"{found[0]}: a sweep is run with -m, as w2v run -m {found[0]}"
+        )
 
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
@@ -335,8 +358,9 @@ def _plain(record: "RunRecord") -> dict[str, object]:
     }
 
 
-def _set_up_logging() -> None:
+def _set_up_logging(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()  # stderr; stdout is for results
+    handler.setLevel(level)
     formatter = logging.Formatter(
         "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
     )

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -24,7 +24,7 @@ from pipeline.core.interrupts import held_interrupts
 from pipeline.core.types import Metrics
 from pipeline.dag import STAGES
 from pipeline.engine import StageResult
-from pipeline.errors import RunGoneError, StorageError, W2VError
+from pipeline.errors import PrunedError, RunGoneError, StorageError, W2VError
 from pipeline.records import (
     GitRecord,
     RunRecord,
@@ -45,12 +45,37 @@ from pipeline.tracking.tracker import Tracker, open_tracker, params_of
 log = logging.getLogger(__name__)
 
 
+class Part(Protocol):
+    """A run's place in a sweep.
+
+    Attributes:
+        tags: Besides the run's own.
+        git: Which code runs; the sweep knows what it began with.
+    """
+
+    tags: dict[str, str]
+    git: provenance.Git | None
+
+    def metrics(self, values: Mapping[str, float], step: int | None) -> None:
+        """Take what a stage reports while it works.
+
+        Raises:
+            PrunedError: to end the run.
+        """
+        ...
+
+    def finish(self, result: StageResult) -> None:
+        """Take notice of a stage's end."""
+        ...
+
+
 def run_pipeline(
     config: Config,
     values: Mapping[str, Any],
     overrides: Sequence[str],
     *,
     on_end: Callable[[RunRecord], None],
+    part: Part | None = None,
 ) -> RunRecord:
     """Run the configured stages as one tracked run.
 
@@ -59,6 +84,7 @@ def run_pipeline(
         values: The same as plain values, for the record.
         overrides: The command line's overrides, as typed.
         on_end: Is given the record when the run ends, however it ends.
+        part: Its place in a sweep; it draws no progress bar then.
 
     Returns:
         The record of the finished run.
@@ -66,6 +92,7 @@ def run_pipeline(
     Raises:
         ConfigError: if a target is no stage; no run is made then.
         W2VError: what a stage raised; the run is marked FAILED with its message.
+        PrunedError: if `part` ended the run; it is marked KILLED.
         KeyboardInterrupt: if interrupted; the run is marked KILLED.
     """
     engine.check(STAGES)
@@ -75,7 +102,7 @@ def run_pipeline(
     # Where matplotlib keeps its list of fonts; by default that is outside home.
     if not os.environ.get("MPLCONFIGDIR"):
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
-    git = provenance.git_state()
+    git = part.git if part else provenance.git_state()
     environment = provenance.environment()
     task = resume.task_digest(stages, config.stages, values)
     watcher = None
@@ -85,7 +112,11 @@ def run_pipeline(
         try:
             # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
-                tracker, earlier = _open_run(config, values, git, task, locks)
+                tracker, earlier = _open_run(
+                    *(config, values, git, task),
+                    locks=locks,
+                    more_tags=part.tags if part else {},
+                )
                 record = _first_record(
                     *(tracker, config, values, overrides),
                     git=git,
@@ -93,7 +124,7 @@ def run_pipeline(
                     task=task,
                     earlier=earlier,
                 )
-                watcher = _Watcher(tracker, config, record)
+                watcher = _Watcher(tracker, config, record, part)
                 watcher.save()
             logs = home / "logs" / f"{tracker.run_id}.log"
             with _log_file(logs), logging_redirect_tqdm():
@@ -105,6 +136,9 @@ def run_pipeline(
                 cache, mode = Cache(home / "cache"), config.cache.mode
                 engine.run(stages, config.stages, cache, watcher, mode=mode)
             status, message, again = "FINISHED", "", False
+        except PrunedError as error:
+            message, again = str(error), False
+            raise
         except Exception as error:
             status, message = "FAILED", _message(error)
             # A full disk can be cleared; other errors come again.
@@ -121,8 +155,11 @@ def run_pipeline(
 class _Watcher:
     """Pass what the engine tells to the progress bar, the record and the tracker."""
 
-    def __init__(self, tracker: Tracker, config: Config, record: RunRecord) -> None:
+    def __init__(
+        self, tracker: Tracker, config: Config, record: RunRecord, part: Part | None
+    ) -> None:
         self.record = record
+        self._part = part
         self._tracker = tracker
         self._config = config
         self._artifacts: dict[str, Any] = {}
@@ -139,7 +176,7 @@ class _Watcher:
 
     def begin(self, stage: str) -> Report:
         """Give a stage its progress bar."""
-        self._report = _StageReport(stage, self._tracker)
+        self._report = _StageReport(stage, self._tracker, self._part)
         return self._report
 
     def finish(
@@ -148,6 +185,8 @@ class _Watcher:
         """Publish what a stage gave, computed now or found in the cache."""
         self._close_bar()
         name, record = result.name, result.record
+        if self._part:
+            self._part.finish(result)
         stage = self._stage_record(result)
         values = {metric: value for metric, value, _ in record.metrics}
         values |= {
@@ -249,15 +288,18 @@ class _Watcher:
 class _StageReport(Report):
     """Draw a progress bar on stderr and log metrics live."""
 
-    def __init__(self, stage: str, tracker: Tracker) -> None:
+    def __init__(self, stage: str, tracker: Tracker, part: Part | None) -> None:
         self._stage = stage
         self._tracker = tracker
+        self._part = part
         self._bar: Any = None
 
     def start(self, total: int | None, unit: str) -> None:
         from tqdm import tqdm
 
         self.close()
+        if self._part:  # bars of trials side by side would overwrite each other
+            return
         # Where no terminal rewrites the line, a line now and then is enough.
         interval = 0.2 if sys.stderr.isatty() else 10.0
         self._bar = tqdm(
@@ -278,6 +320,8 @@ class _StageReport(Report):
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         self._tracker.log_metrics(values, step)
+        if self._part:
+            self._part.metrics(values, step)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -290,7 +334,9 @@ def _open_run(
     values: Mapping[str, Any],
     git: provenance.Git | None,
     task: str,
+    *,
     locks: ExitStack,
+    more_tags: Mapping[str, str],
 ) -> tuple[Tracker, resume.Earlier | None]:
     """Go on with the run of a process that died, or begin one; hold its lock."""
     home = config.home_folder
@@ -299,6 +345,7 @@ def _open_run(
         "task": task,
         "process": process_tag(),
     }
+    tags |= more_tags
     if git:
         tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
     open_it = partial(

@@ -21,6 +21,7 @@ class OffTracker:
     def __init__(self, home: Path, run_id: str | None = None) -> None:
         self.run_id = run_id or uuid.uuid4().hex
         self.uri = ""
+        self.experiment: str | None = None
         self._folder = home / "artifacts" / "off" / self.run_id / "artifacts"
         self._logged: set[str] = set()
         self.artifact_uri = self._folder.as_uri()

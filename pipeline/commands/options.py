@@ -1,0 +1,17 @@
+"""Options and exit codes that commands share."""
+
+import os
+from pathlib import Path
+
+import click
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+home = click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    default=lambda: os.environ.get("W2V_HOME", "runs"),
+    callback=lambda _context, _option, home: home.expanduser().absolute(),
+    help="Folder that holds the runs (W2V_HOME, or ./runs).",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
