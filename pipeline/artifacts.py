@@ -19,6 +19,7 @@ import json
 import tokenize
 import types
 import typing
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,11 +36,8 @@ _CHUNK = 1 << 20
 # What the readers of the standard library and NumPy raise on what is none of theirs.
 _MALFORMED = (
     *(ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError),
-    *(
-        SyntaxError,
-        tokenize.TokenError,
-        OverflowError,
-    ),  # by NumPy, of an array's header
+    # By NumPy, of an array's header, or of a file that begins as a zip does.
+    *(SyntaxError, tokenize.TokenError, OverflowError, zipfile.BadZipFile),
 )
 
 

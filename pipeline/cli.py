@@ -1,4 +1,6 @@
-"""The `w2v` command: the only place that knows Hydra, and the only one that prints.
+"""The `w2v` command: the only place that knows Hydra.
+
+Only this module and `pipeline.commands` print.
 
 Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
 """
@@ -10,26 +12,31 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline import options, upkeep
+from pipeline.commands.diff import diff
+from pipeline.commands.export import export
+from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.options import as_json as _as_json
+from pipeline.commands.options import home as _home
+from pipeline.commands.rerun import rerun
 from pipeline.commands.sweep import sweep
+from pipeline.commands.upkeep import cache, doctor
 from pipeline.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from pipeline.config import AnyConfig
     from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WORD = 80  # characters that a table for people shows
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 _GROUP_SWEEP = re.compile(r"\+{0,2}sweep=")
 
@@ -40,10 +47,15 @@ _HEADLINES = (
     "train/loss",
     "train/heldout_loss",
     "train/words_per_second",
+    "probe/f1",
     "category/",
     "similarity/",
     "analogy/",
+    "stability/",
 )
+
+# Endings of the metrics that are shown beside the one they are of.
+_BESIDE = ("_low", "_high", "_random")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,10 +85,8 @@ def cli() -> None:
     """
 
 
-cli.add_command(upkeep.doctor)
-cli.add_command(upkeep.cache)
-cli.add_command(sweep)
-_home, _as_json = options.home, options.as_json
+for command in (rerun, diff, export, doctor, cache, sweep):
+    cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -109,19 +119,43 @@ def run(overrides: tuple[str, ...]) -> None:
     decorate(_run_trial)()
 
 
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
+    """Score a FILE of vectors as a run's own: w2v evaluate FILE [KEY=VALUE ...].
+
+    FILE is word2vec text or binary, GloVe text or .npz, plain or gzip. Keys are those
+    of conf/scoring.yaml: evaluate.* and tracking.* as for w2v run, ingest.* for the
+    corpus that a score needs, vectors.* for how words are looked up.
+    """
+    from pipeline.config import plain_values
+    from pipeline.run import run_pipeline
+
+    given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
+    if given:
+        raise click.UsageError(f"{given[0]}: expected FILE, then KEY=VALUE alone")
+    composed = _compose(overrides, "scoring")
+    composed.vectors.path = ""
+    values = plain_values(composed)
+    values["vectors"]["path"] = str(file.expanduser().absolute())
+    config, values = _read(values)
+    run_pipeline(config, values, overrides, on_end=_print_record)
+
+
 @cli.command(context_settings=_hydra_arguments)
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def explain(overrides: tuple[str, ...]) -> None:
     """Say which stages `w2v run` would run with the same arguments, and why."""
     from pipeline import engine
     from pipeline.cache import Cache
-    from pipeline.config import read_config
+    from pipeline.config import plain_values
     from pipeline.dag import STAGES
 
     if set(overrides) & {"-h", "--help"}:
         click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
         return
-    config, _ = read_config(_compose(overrides))
+    config, _ = _read(plain_values(_compose(overrides)))
     stages = engine.select(STAGES, config.targets)
     cache = Cache(config.home_folder / "cache")
     for answer in engine.explain(stages, config.stages, cache):
@@ -228,20 +262,37 @@ def _refuse_sweep(overrides: Sequence[str]) -> None:
 
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
-    from pipeline.config import read_config
+    from pipeline.config import plain_values
     from pipeline.run import run_pipeline
 
-    config, values = read_config(composed)
+    config, values = _read(plain_values(composed))
     run_pipeline(config, values, tuple(overrides), on_end=_print_record)
 
 
-def _compose(overrides: Sequence[str]) -> "DictConfig":
+def _read(values: dict[str, Any]) -> tuple["AnyConfig", dict[str, Any]]:
+    """Check a configuration, and put the file in a run's place that it names.
+
+    A stage reads files, and does not know runs; and `last` would be another run
+    when the record of this one is read.
+    """
+    from pipeline.config import check_config
+    from pipeline.loading import vectors_file
+
+    config = check_config(values)
+    if config.evaluate.against is None:
+        return config, values
+    path = vectors_file(config.evaluate.against, config.home_folder)
+    values["evaluate"] |= {"against": str(path.absolute())}
+    return check_config(values), values
+
+
+def _compose(overrides: Sequence[str], name: str = "config") -> "DictConfig":
     from hydra import compose, initialize_config_dir
 
     _refuse_aliases()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         try:
-            return compose("config", list(overrides))
+            return compose(name, list(overrides))
         except RecursionError as error:
             raise ConfigError(
                 "the overrides are nested too deeply to be read: expected values such "
@@ -296,13 +347,13 @@ def _print_record(record: "RunRecord") -> None:
         for prefix in _HEADLINES
         for name in record.metrics
         if (name == prefix or (prefix.endswith("/") and name.startswith(prefix)))
-        and not name.endswith("coverage")
+        and not name.endswith(("coverage", "_zero", *_BESIDE))
         and name.count("/") == 1 + name.endswith("/total")
     ]
     if headlines:
         click.echo()
     for name in headlines:
-        click.echo(f"{name:<32}{_number(record.metrics[name]):>12}")
+        click.echo(_headline(name, record.metrics))
     click.echo()
     if record.message:
         click.echo(f"{record.status}: {record.message}")
@@ -311,6 +362,17 @@ def _print_record(record: "RunRecord") -> None:
         place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
         click.echo(f"pictures: {place} ({len(pictures)} files)")
     click.echo(f"run_id: {record.run_id}")
+
+
+def _headline(name: str, metrics: Mapping[str, float]) -> str:
+    """Return a line: name, value, and what stands beside it to judge it by."""
+    line = f"{name:<32}{_number(metrics[name]):>12}"
+    low, high, random = (metrics.get(name + ending) for ending in _BESIDE)
+    if low is not None and high is not None:
+        line += f"   95%: {low:.3f} to {high:.3f}"
+    if random is not None:
+        line += f"   random: {random:.3f}"
+    return line
 
 
 def _place(record: "RunRecord", path: str) -> str:

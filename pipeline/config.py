@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import MinLen
 from omegaconf import DictConfig, OmegaConf
@@ -19,27 +19,25 @@ from pydantic_core import ErrorDetails
 from pipeline.cache import CacheConfig
 from pipeline.errors import ConfigError
 from pipeline.fields import NaturalInt
+from pipeline.stages.encode import EncodeConfig
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
 from pipeline.stages.train import TrainConfig
+from pipeline.stages.vectors import VectorsConfig
 from pipeline.stages.visualize import VisualizeConfig
 from pipeline.stages.vocab import VocabConfig
 from pipeline.tracking.tracker import TrackingConfig
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
-class Config:
-    """A whole run's configuration, one field per group of `conf/`."""
+class RunConfig:
+    """What each run's configuration holds, whatever it is to do."""
 
     seed: NaturalInt
     home: Annotated[str, MinLen(1)]
-    targets: tuple[str, ...]
     cache: CacheConfig
-    ingest: IngestConfig
-    vocab: VocabConfig
-    train: TrainConfig
-    evaluate: EvaluateConfig
-    visualize: VisualizeConfig
     tracking: TrackingConfig
 
     # Holds for the nested groups too.
@@ -49,6 +47,18 @@ class Config:
     def home_folder(self) -> Path:
         """The folder that holds all that runs write, absolute."""
         return Path(self.home).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """The configuration of `w2v run`, one field per group of `conf/config.yaml`."""
+
+    targets: tuple[str, ...]
+    ingest: IngestConfig
+    vocab: VocabConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    visualize: VisualizeConfig
 
     @property
     def stages(self) -> Mapping[str, object]:
@@ -61,8 +71,49 @@ class Config:
             "visualize": self.visualize,
         }
 
+    @property
+    def run_name(self) -> str:
+        """What runs differ in most."""
+        train = self.train
+        return (
+            f"{self.ingest.reader} d{train.dim} w{train.window} n{train.negatives} "
+            f"e{train.epochs} s{self.seed}"
+        )
 
-def read_config(composed: DictConfig) -> tuple[Config, dict[str, Any]]:
+
+@dataclass(frozen=True)
+class ScoringConfig(RunConfig):
+    """The configuration of `w2v evaluate`, a field per group of `conf/scoring.yaml`."""
+
+    vectors: VectorsConfig
+    ingest: IngestConfig
+    evaluate: EvaluateConfig
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What is run, with all it needs."""
+        return ("evaluate",)
+
+    @property
+    def stages(self) -> Mapping[str, object]:
+        """Stage name -> its config."""
+        return {
+            "ingest": self.ingest,
+            "vectors": self.vectors,
+            "encode": EncodeConfig(),
+            "evaluate": self.evaluate,
+        }
+
+    @property
+    def run_name(self) -> str:
+        """Where the vectors come from."""
+        return f"file {self.vectors.file.name}"
+
+
+AnyConfig = Config | ScoringConfig
+
+
+def read_config(composed: DictConfig) -> tuple[AnyConfig, dict[str, Any]]:
     """Check a composed configuration.
 
     Returns:
@@ -71,6 +122,16 @@ def read_config(composed: DictConfig) -> tuple[Config, dict[str, Any]]:
 
     Raises:
         ConfigError: naming every bad key in full, its value and what is legal.
+    """
+    values = plain_values(composed)
+    return check_config(values), values
+
+
+def plain_values(composed: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration with every interpolation resolved.
+
+    Raises:
+        ConfigError: naming a key that has no value or cannot be resolved.
     """
     try:
         plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
@@ -83,20 +144,49 @@ def read_config(composed: DictConfig) -> tuple[Config, dict[str, Any]]:
         raise ConfigError(f"{error.full_key or 'config'}: {reason}") from error
     if not isinstance(plain, dict):
         raise ConfigError(f"expected keys and values, found {type(plain).__name__}")
-    values = {str(key): value for key, value in plain.items()}
-    return check_config(values), values
+    return {str(key): value for key, value in plain.items()}
 
 
-def check_config(values: Mapping[str, Any]) -> Config:
+def check_config(values: Mapping[str, Any]) -> AnyConfig:
     """Check plain values, whether composed now or read back from a record.
+
+    Returns:
+        That of a run, or with a group `vectors` that of a scoring.
 
     Raises:
         ConfigError: naming every bad key in full, its value and what is legal.
     """
+    if "vectors" in values:
+        return _checked(ScoringConfig, values)
+    return _checked(Config, values)
+
+
+def check_tracking(values: Mapping[str, Any]) -> TrackingConfig:
+    """Check the group `tracking` by itself.
+
+    Raises:
+        ConfigError: as `check_config` does.
+    """
+    return _checked(_TrackingGroup, {"tracking": values}).tracking
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Return plain values as YAML, in their order."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+
+
+@dataclass(frozen=True)
+class _TrackingGroup:
+    tracking: TrackingConfig
+
+    __pydantic_config__ = Config.__pydantic_config__
+
+
+def _checked(kind: type[T], values: Mapping[str, Any]) -> T:
     try:
         # JSON's strict mode lets a list be a tuple and a string be a path, and
         # nothing else be what it is not.
-        return TypeAdapter(Config).validate_json(json.dumps(values), strict=True)
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         lines: dict[tuple[object, str], str] = {}
         for detail in error.errors(include_url=False):
@@ -106,11 +196,6 @@ def check_config(values: Mapping[str, Any]) -> Config:
         raise ConfigError("\n".join(lines.values())) from error
     except TypeError as error:
         raise ConfigError(f"a value has no plain form: {error}") from error
-
-
-def to_yaml(values: Mapping[str, Any]) -> str:
-    """Return plain values as YAML, in their order."""
-    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
 
 
 def _explain(detail: ErrorDetails, values: Mapping[str, Any]) -> str:

@@ -1,13 +1,20 @@
-"""The DAG, whole.
+"""The DAGs, whole.
 
 ingest -> vocab -> train -> evaluate
                          -> visualize
+
+Vectors from elsewhere are scored by the same stage:
+
+ingest -> encode -> evaluate
+vectors ------------^
 """
 
 from pipeline.engine import Stage
+from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.ingest import ingest
 from pipeline.stages.train import train
+from pipeline.stages.vectors import vectors
 from pipeline.stages.visualize import visualize
 from pipeline.stages.vocab import vocab
 
@@ -17,4 +24,12 @@ STAGES = (
     Stage(train, gives=("embeddings", "history")),
     Stage(evaluate, gives=("metrics", "tables")),
     Stage(visualize, gives=("figures",)),
+)
+
+# What `evaluate` takes of these decides which of them run.
+SCORING = (
+    Stage(ingest, gives=("corpus",)),
+    Stage(vectors, gives=("vocab", "embeddings")),
+    Stage(encode, gives=("encoded",)),
+    Stage(evaluate, gives=("metrics", "tables")),
 )

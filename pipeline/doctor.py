@@ -96,6 +96,7 @@ def examine(home: Path) -> list[Finding]:
         _records(cache),
         _objects(cache),
         _workspaces(cache),
+        _reruns(home, cache),
         _temporary(home, cache),
         _locks(home, cache),
     )
@@ -364,6 +365,20 @@ def _workspaces(cache: Cache) -> Iterator[Finding]:
             mend=None,
             note=True,
         )
+
+
+def _reruns(home: Path, cache: Cache) -> Iterator[Finding]:
+    """Find what reruns that were killed left to go on from."""
+    for folder in sorted((home / "reruns").glob("*")):
+        if not is_held(cache.lock_path(f"rerun-{folder.name}")):
+            yield Finding(
+                kind="unfinished rerun",
+                what=f"reruns/{folder.name}",
+                bytes=size_on_disk(folder),
+                remedy=f"kept; w2v rerun {folder.name[:12]} goes on from it",
+                mend=None,
+                note=True,
+            )
 
 
 def _temporary(home: Path, cache: Cache) -> Iterator[Finding]:

@@ -435,7 +435,7 @@ def _resource_errors(stage: str) -> Iterator[None]:
     except MemoryError as error:
         raise StorageError(
             f"{stage}: not enough memory: {error}. Make its sizes smaller, such as "
-            "train.dim or vocab.max_size; finished stages are kept"
+            "train.dim, train.replicas or vocab.max_size; finished stages are kept"
         ) from error
     except OSError as error:
         if error.errno not in _STORAGE_ERRNOS:

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
-from pipeline.core.vectors import load_vectors
 from pipeline.errors import TrackingError
 from pipeline.records import RunRecord, load_record
 
@@ -16,17 +16,30 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
     """Return word vectors.
 
     Args:
-        run_or_path: A run id, the start of one, `last`, or a file of vectors or a
-            checkpoint that this project wrote.
-        home: The folder that holds the runs; by default W2V_HOME, or ./runs.
+        run_or_path: See `vectors_file`.
+        home: See there.
 
     Raises:
         DataError: if a file is damaged or of another form.
         TrackingError: if there is no such run or it kept no vectors.
     """
+    return read_vectors(vectors_file(run_or_path, home))
+
+
+def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Path:
+    """Return the local file of word vectors that a run kept, or the file named.
+
+    Args:
+        run_or_path: A run id, the start of one, `last`, or a file: word2vec text or
+            binary, GloVe text, or vectors or a checkpoint of this project.
+        home: The folder that holds the runs; by default W2V_HOME, or ./runs.
+
+    Raises:
+        TrackingError: if there is no such run or it kept no vectors.
+    """
     path = Path(run_or_path)
     if _is_file(path) or path.suffix or len(path.parts) > 1:  # no run's id has either
-        return load_vectors(path)
+        return path
     folder = Path(home or os.environ.get("W2V_HOME", "runs")).expanduser().absolute()
     record = load_record(folder, str(run_or_path))
     if _VECTORS not in record.artifacts:
@@ -34,7 +47,7 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
             f"run {record.run_id} ({record.status}) holds no vectors: its training did "
             "not finish. Run it again: finished stages are not repeated"
         )
-    return load_vectors(_fetch(folder, record))
+    return fetch(folder, record, _VECTORS)
 
 
 def _is_file(path: Path) -> bool:
@@ -44,14 +57,23 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _fetch(home: Path, record: RunRecord) -> Path:
-    """Return the vectors file of a run as a local path."""
+def fetch(home: Path, record: RunRecord, path: str) -> Path:
+    """Return an artifact of a run as a local file.
+
+    Args:
+        home: The folder that holds the runs.
+        record: The run.
+        path: The artifact, relative to the run's artifacts.
+
+    Raises:
+        TrackingError: if it cannot be had.
+    """
     local = local_folder(record.artifact_uri)
-    if local is not None and (local / _VECTORS).is_file():
-        return local / _VECTORS
+    if local is not None and (local / path).is_file():
+        return local / path
     from pipeline.tracking.mlflow_tracker import download
 
-    return download(home, record, _VECTORS)
+    return download(home, record, path)
 
 
 def local_folder(uri: str) -> Path | None:

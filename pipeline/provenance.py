@@ -23,7 +23,7 @@ _GIT_SECONDS = 20  # a checkout on a slow network disk; not a hang
 # What a run may read from the checkout without git knowing it.
 _SOURCES = (":(glob)pipeline/**/*.py", ":(glob)conf/**/*.yaml")
 # Settings that libraries read at import and that change how they add up.
-_SETTINGS = (
+SETTINGS = (
     "MKL_NUM_THREADS",
     "NUMBA_DISABLE_JIT",
     "NUMBA_NUM_THREADS",
@@ -93,8 +93,8 @@ def git_state(folder: Path | None = None) -> Git | None:
     try:
         # An installed package may lie inside an unrelated checkout; there this
         # file is not tracked.
-        _git(git, top, "ls-files", "--error-unmatch", "pipeline/provenance.py")
-        commit = _git(git, top, "rev-parse", "HEAD").decode().strip()
+        call_git(git, top, "ls-files", "--error-unmatch", "pipeline/provenance.py")
+        commit = call_git(git, top, "rev-parse", "HEAD").decode().strip()
     except (subprocess.CalledProcessError, OSError):
         return None
     except subprocess.TimeoutExpired as error:
@@ -118,9 +118,35 @@ def environment() -> Environment:
         processor=_processor(),
         vector_features=(*simd.get("baseline", ()), *simd.get("found", ())),
         threads=usable_threads(),
-        settings={name: os.environ[name] for name in _SETTINGS if name in os.environ},
+        settings={name: os.environ[name] for name in SETTINGS if name in os.environ},
         packages=_packages(),
     )
+
+
+def runtime_packages() -> frozenset[str]:
+    """Return the normalized names of all installed packages that this one needs.
+
+    Packages for development are left out. Where this one is not installed itself,
+    which are needed is not known, and all count.
+    """
+    needed: set[str] = set()
+    waiting = ["w2v-pipeline"]
+    while waiting:
+        name = waiting.pop()
+        try:
+            requirements = importlib.metadata.requires(name) or ()
+        except importlib.metadata.PackageNotFoundError:
+            if name == "w2v-pipeline":
+                return frozenset(_packages())
+            continue  # needed on another system only
+        needed.add(name)
+        for requirement in requirements:
+            found = re.match(r"[\w.-]+", requirement)
+            if found and "extra ==" not in requirement:
+                dependency = _normalized(found[0])
+                if dependency not in needed:
+                    waiting.append(dependency)
+    return frozenset(needed - {"w2v-pipeline"})
 
 
 def usable_threads() -> int:
@@ -136,21 +162,21 @@ def _diff(git: str, top: Path) -> bytes:
     An index and an object store of its own let untracked files take part while
     the checkout itself stays untouched.
     """
-    objects = _git(git, top, "rev-parse", "--git-path", "objects").decode().strip()
+    objects = call_git(git, top, "rev-parse", "--git-path", "objects").decode().strip()
     with tempfile.TemporaryDirectory() as scratch:
         aside = {
             "GIT_INDEX_FILE": str(Path(scratch) / "index"),
             "GIT_OBJECT_DIRECTORY": scratch,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(top / objects),
         }
-        _git(git, top, "read-tree", "HEAD", aside=aside)
-        _git(git, top, "add", "--update", ":/", aside=aside)
+        call_git(git, top, "read-tree", "HEAD", aside=aside)
+        call_git(git, top, "add", "--update", ":/", aside=aside)
         listing = ("ls-files", "-z", "--others", "--exclude-standard")
-        untracked = _git(git, top, *listing, *_SOURCES, aside=aside)
+        untracked = call_git(git, top, *listing, *_SOURCES, aside=aside)
         if untracked:
             arguments = ("update-index", "--add", "-z", "--stdin")
-            _git(git, top, *arguments, aside=aside, text=untracked)
-        return _git(
+            call_git(git, top, *arguments, aside=aside, text=untracked)
+        return call_git(
             git,
             top,
             "diff",
@@ -165,13 +191,25 @@ def _diff(git: str, top: Path) -> bytes:
         )
 
 
-def _git(
+def call_git(
     git: str,
     top: Path,
     *arguments: str,
     aside: Mapping[str, str] | None = None,
     text: bytes = b"",
 ) -> bytes:
+    """Return what a git command prints, asked as the module says.
+
+    Args:
+        git: The program.
+        top: The checkout to work in.
+        arguments: The command and its arguments.
+        aside: More environment variables.
+        text: Its standard input.
+
+    Raises:
+        CalledProcessError: if it fails; TimeoutExpired: after 20 s.
+    """
     # GIT_DIR and its like are set where a hook runs us: they name another
     # checkout than ours.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
@@ -221,5 +259,9 @@ def _packages() -> Mapping[str, str]:
         name = package.metadata["Name"]
         if name:  # None where an uninstall left an empty folder behind
             # The first on the path is the one that is imported.
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), package.version)
+            found.setdefault(_normalized(name), package.version)
     return dict(sorted(found.items()))
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

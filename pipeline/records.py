@@ -13,7 +13,7 @@ import math
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +22,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from pipeline.core.files import write_atomically
 from pipeline.errors import StorageError, TrackingError
+from pipeline.fields import NaturalInt
 from pipeline.locks import Lock, try_lock
 from pipeline.provenance import Environment
 
@@ -47,12 +48,22 @@ class StageRecord:
         digest: Digest of its outputs.
         cached: Whether they were found instead of computed.
         seconds: Time spent on it in this run.
+        outputs: Artifact name -> digest of its content.
+        files: Label -> sha256 of the files that its config names.
+        code: Definition -> start of its digest, of all code that it can reach.
+        versions: Python and the libraries that code imports -> version.
+
+    The last four are empty in records of before they were kept.
     """
 
     key: str
     digest: str
     cached: bool
     seconds: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class ProcessRecord:
     """
 
     host: str
-    pid: int
+    pid: NaturalInt
     started: float
 
 
@@ -111,6 +122,9 @@ class RunRecord:
         process: Which process ran it.
         task: Digest of all that a later run must have in common with this one to
             go on with it; empty once there is nothing to go on with.
+        artifact_digests: Path -> sha256 of each artifact; empty in records of
+            before they were kept.
+        repeats: The run that this one was to repeat, if any.
     """
 
     run_id: str
@@ -131,6 +145,8 @@ class RunRecord:
     environment: Environment
     process: ProcessRecord
     task: str = ""  # not in the records of earlier versions
+    artifact_digests: Mapping[str, str] = field(default_factory=dict)
+    repeats: str | None = None
 
     __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 

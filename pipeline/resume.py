@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def task_digest(
     stages: Sequence[Stage],
     configs: Mapping[str, object],
     values: Mapping[str, Any],
+    repeats: str | None,
 ) -> str:
     """Return the digest of all that two runs must share to be one.
 
@@ -64,12 +66,14 @@ def task_digest(
         stages: Those that run.
         configs: Stage name -> its config.
         values: The whole configuration as plain values.
+        repeats: The run that is repeated, if one is.
     """
     sources = [describe(stage.function.__module__) for stage in stages]
     files = {stage.name: _file_states(configs[stage.name]) for stage in stages}
     return json_digest(
         {
             "config": values,
+            "repeats": repeats,
             "code": [dict(source.definitions) for source in sources],
             "versions": [dict(source.versions) for source in sources],
             "files": files,
@@ -111,14 +115,13 @@ def _candidates(home: Path, task: str) -> list[str]:
     Looks for the digest in the text: to read thousands of records takes seconds.
     """
     mark = json.dumps(task).encode()
-    found = [
-        path for path in (home / "runs").glob("*/run.json") if mark in path.read_bytes()
-    ]
-    return [path.parent.name for path in sorted(found, key=_age)]
-
-
-def _age(path: Path) -> tuple[int, str]:
-    return -path.stat().st_mtime_ns, path.parent.name
+    found = []
+    for path in (home / "runs").glob("*/run.json"):
+        # Removed while we look, or not to be read: the doctor tells of it.
+        with suppress(OSError):
+            if mark in path.read_bytes():
+                found.append((-path.stat().st_mtime_ns, path.parent.name))
+    return [run_id for _, run_id in sorted(found)]
 
 
 def _claim(home: Path, run_id: str, task: str) -> Earlier | None:

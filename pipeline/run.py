@@ -1,34 +1,27 @@
 """One run: run the stages, show progress, keep the record, publish to tracking."""
 
-import json
 import logging
 import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline import engine, provenance, resume, unsent
 from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
-from pipeline.config import Config, to_yaml
-from pipeline.core.checkpoint import save_checkpoint
+from pipeline.config import AnyConfig, Config
 from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
-from pipeline.core.types import Metrics
-from pipeline.dag import STAGES
-from pipeline.engine import StageResult
+from pipeline.dag import SCORING, STAGES
 from pipeline.errors import PrunedError, RunGoneError, StorageError, W2VError
 from pipeline.records import (
     GitRecord,
     RunRecord,
-    StageRecord,
     Status,
     TrackingRecord,
     hold_run,
@@ -37,44 +30,20 @@ from pipeline.records import (
     save_record,
     this_process,
 )
-from pipeline.report import Report
-from pipeline.stages.train import last_checkpoint
-from pipeline.tracking.publish import publish
 from pipeline.tracking.tracker import Tracker, open_tracker, params_of
+from pipeline.watcher import Part, Watcher
 
 log = logging.getLogger(__name__)
 
 
-class Part(Protocol):
-    """A run's place in a sweep.
-
-    Attributes:
-        tags: Besides the run's own.
-        git: Which code runs; the sweep knows what it began with.
-    """
-
-    tags: dict[str, str]
-    git: provenance.Git | None
-
-    def metrics(self, values: Mapping[str, float], step: int | None) -> None:
-        """Take what a stage reports while it works.
-
-        Raises:
-            PrunedError: to end the run.
-        """
-        ...
-
-    def finish(self, result: StageResult) -> None:
-        """Take notice of a stage's end."""
-        ...
-
-
 def run_pipeline(
-    config: Config,
+    config: AnyConfig,
     values: Mapping[str, Any],
     overrides: Sequence[str],
     *,
     on_end: Callable[[RunRecord], None],
+    cache: Cache | None = None,
+    repeats: str | None = None,
     part: Part | None = None,
 ) -> RunRecord:
     """Run the configured stages as one tracked run.
@@ -84,6 +53,8 @@ def run_pipeline(
         values: The same as plain values, for the record.
         overrides: The command line's overrides, as typed.
         on_end: Is given the record when the run ends, however it ends.
+        cache: Where results are kept; by default the one below home.
+        repeats: The run that this one is to repeat, if any.
         part: Its place in a sweep; it draws no progress bar then.
 
     Returns:
@@ -95,8 +66,9 @@ def run_pipeline(
         PrunedError: if `part` ended the run; it is marked KILLED.
         KeyboardInterrupt: if interrupted; the run is marked KILLED.
     """
-    engine.check(STAGES)
-    stages = engine.select(STAGES, config.targets)
+    dag = STAGES if isinstance(config, Config) else SCORING
+    engine.check(dag)
+    stages = engine.select(dag, config.targets)
     home = config.home_folder
     make_folder(home)
     # Where matplotlib keeps its list of fonts; by default that is outside home.
@@ -104,7 +76,7 @@ def run_pipeline(
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
     git = part.git if part else provenance.git_state()
     environment = provenance.environment()
-    task = resume.task_digest(stages, config.stages, values)
+    task = resume.task_digest(stages, config.stages, values, repeats)
     watcher = None
     status: Status = "KILLED"
     message, again = "interrupted", True
@@ -112,19 +84,17 @@ def run_pipeline(
         try:
             # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
-                tracker, earlier = _open_run(
-                    *(config, values, git, task),
-                    locks=locks,
-                    more_tags=part.tags if part else {},
-                )
+                tags = _tags(values, git, task, repeats) | (part.tags if part else {})
+                tracker, earlier = _open_run(config, tags, task, locks)
                 record = _first_record(
                     *(tracker, config, values, overrides),
                     git=git,
                     environment=environment,
                     task=task,
+                    repeats=repeats,
                     earlier=earlier,
                 )
-                watcher = _Watcher(tracker, config, record, part)
+                watcher = Watcher(tracker, config, record, part)
                 watcher.save()
             logs = home / "logs" / f"{tracker.run_id}.log"
             with _log_file(logs), logging_redirect_tqdm():
@@ -133,7 +103,8 @@ def run_pipeline(
                 if config.tracking.backend != "off":
                     unsent.send_all(home)
                 watcher.begin_run(values, git)
-                cache, mode = Cache(home / "cache"), config.cache.mode
+                cache = cache or Cache(home / "cache")
+                mode = config.cache.mode
                 engine.run(stages, config.stages, cache, watcher, mode=mode)
             status, message, again = "FINISHED", "", False
         except PrunedError as error:
@@ -152,204 +123,32 @@ def run_pipeline(
     return watcher.record
 
 
-class _Watcher:
-    """Pass what the engine tells to the progress bar, the record and the tracker."""
-
-    def __init__(
-        self, tracker: Tracker, config: Config, record: RunRecord, part: Part | None
-    ) -> None:
-        self.record = record
-        self._part = part
-        self._tracker = tracker
-        self._config = config
-        self._artifacts: dict[str, Any] = {}
-        self._report: _StageReport | None = None
-
-    def begin_run(self, values: Mapping[str, Any], git: provenance.Git | None) -> None:
-        """Log what is known before the first stage."""
-        self._tracker.log_params(self.record.params)
-        self._tracker.log_bytes(to_yaml(values).encode(), "config.yaml")
-        environment = json.dumps(asdict(self.record.environment), indent=1)
-        self._tracker.log_bytes(environment.encode(), "environment.json")
-        if git and git.dirty:
-            self._tracker.log_bytes(git.diff, "uncommitted.diff")
-
-    def begin(self, stage: str) -> Report:
-        """Give a stage its progress bar."""
-        self._report = _StageReport(stage, self._tracker, self._part)
-        return self._report
-
-    def finish(
-        self, result: StageResult, artifacts: Callable[[], Mapping[str, object]]
-    ) -> None:
-        """Publish what a stage gave, computed now or found in the cache."""
-        self._close_bar()
-        name, record = result.name, result.record
-        if self._part:
-            self._part.finish(result)
-        stage = self._stage_record(result)
-        values = {metric: value for metric, value, _ in record.metrics}
-        values |= {
-            f"stage/{name}_seconds": stage.seconds,
-            f"stage/{name}_cached": float(stage.cached),
-        }
-        # Before any of it is logged: a run that is gone on with logs the same.
-        self._note(name, stage, values)
-        if result.cached:
-            log.info("%s: found in the cache", name)
-            self._tracker.log_series(record.metrics)
-        self._tracker.log_metrics(
-            {k: v for k, v in values.items() if k.startswith("stage/")}
-        )
-        loaded = artifacts()
-        self._artifacts |= loaded
-        for artifact_name, artifact in loaded.items():
-            publish(
-                self._tracker,
-                artifact_name,
-                artifact,
-                digest=record.outputs[artifact_name],
-                config=self.record.config[name],
-            )
-            if isinstance(artifact, Metrics):
-                values |= artifact.values
-        if name == "train":
-            self._publish_checkpoint()
-        self._note(name, stage, values)
-
-    def end(self, status: Status, message: str, *, again: bool) -> None:
-        """Close the run in the tracking store and in its record.
-
-        Args:
-            status: How it ended.
-            message: Why it did not finish.
-            again: Whether another run may go on with it.
-        """
-        self._close_bar()
-        self.record = replace(
-            self.record,
-            status=status,
-            message=message,
-            ended=now(),
-            task=self.record.task if again else "",
-        )
-        try:
-            try:
-                self._tracker.end(status, message)
-            finally:
-                self.save()
-        except W2VError as error:
-            if status == "FINISHED":
-                raise
-            # What ended the run is the error to tell, and it is on its way.
-            log.error("%s", error)  # noqa: TRY400 - a trace would bury it
-
-    def save(self) -> None:
-        """Write the record."""
-        self.record = replace(self.record, artifacts=self._tracker.artifacts)
-        save_record(self._config.home_folder, self.record)
-
-    def _stage_record(self, result: StageResult) -> StageRecord:
-        """Return how a stage went; as before, if this run had finished it."""
-        fresh = StageRecord(
-            key=result.record.ingredients.key,
-            digest=result.record.digest,
-            cached=result.cached,
-            seconds=result.seconds,
-        )
-        before = self.record.stages.get(result.name)
-        done = before and (before.key, before.digest) == (fresh.key, fresh.digest)
-        return before if before and done else fresh
-
-    def _note(self, name: str, stage: StageRecord, values: Mapping[str, float]) -> None:
-        self.record = replace(
-            self.record,
-            metrics={**self.record.metrics, **values},
-            stages={**self.record.stages, name: stage},
-        )
-        self.save()
-
-    def _publish_checkpoint(self) -> None:
-        """Log the checkpoint that training ended with, to go on or start from."""
-        names = ("encoded", "vocab", "embeddings", "history")
-        checkpoint = last_checkpoint(
-            self._config.train, *(self._artifacts[name] for name in names)
-        )
-        with tempfile.TemporaryDirectory() as scratch:
-            path = save_checkpoint(Path(scratch), checkpoint)
-            self._tracker.log_file(path, "checkpoints")
-
-    def _close_bar(self) -> None:
-        if self._report:
-            self._report.close()
-            self._report = None
-
-
-class _StageReport(Report):
-    """Draw a progress bar on stderr and log metrics live."""
-
-    def __init__(self, stage: str, tracker: Tracker, part: Part | None) -> None:
-        self._stage = stage
-        self._tracker = tracker
-        self._part = part
-        self._bar: Any = None
-
-    def start(self, total: int | None, unit: str) -> None:
-        from tqdm import tqdm
-
-        self.close()
-        if self._part:  # bars of trials side by side would overwrite each other
-            return
-        # Where no terminal rewrites the line, a line now and then is enough.
-        interval = 0.2 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm(
-            desc=self._stage,
-            total=total,
-            unit=f" {unit}",
-            unit_scale=True,
-            mininterval=interval,
-            dynamic_ncols=True,
-            file=sys.stderr,
-        )
-
-    def advance(self, amount: int, shown: str = "") -> None:
-        if self._bar is not None:
-            if shown:
-                self._bar.set_postfix_str(shown, refresh=False)
-            self._bar.update(amount)
-
-    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        self._tracker.log_metrics(values, step)
-        if self._part:
-            self._part.metrics(values, step)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def _open_run(
-    config: Config,
+def _tags(
     values: Mapping[str, Any],
     git: provenance.Git | None,
     task: str,
-    *,
-    locks: ExitStack,
-    more_tags: Mapping[str, str],
-) -> tuple[Tracker, resume.Earlier | None]:
-    """Go on with the run of a process that died, or begin one; hold its lock."""
-    home = config.home_folder
+    repeats: str | None,
+) -> dict[str, str]:
+    """Return what the tracking store is to know of a run from its start."""
     tags = {
         "config": json_digest(values)[:12],
         "task": task,
         "process": process_tag(),
     }
-    tags |= more_tags
+    if repeats:
+        tags["repeats"] = repeats
     if git:
         tags |= {"git.commit": git.commit, "git.dirty": str(git.dirty).lower()}
+    return tags
+
+
+def _open_run(
+    config: AnyConfig, tags: Mapping[str, str], task: str, locks: ExitStack
+) -> tuple[Tracker, resume.Earlier | None]:
+    """Go on with the run of a process that died, or begin one; hold its lock."""
+    home = config.home_folder
     open_it = partial(
-        open_tracker, config.tracking, home, run_name=_run_name(config), tags=tags
+        open_tracker, config.tracking, home, run_name=config.run_name, tags=tags
     )
     earlier = resume.take_over(config.tracking, home, task)
     if earlier:
@@ -381,19 +180,20 @@ def _how(earlier: resume.Earlier) -> tuple[str, str]:
 
 def _first_record(
     tracker: Tracker,
-    config: Config,
+    config: AnyConfig,
     values: Mapping[str, Any],
     overrides: Sequence[str],
     *,
     git: provenance.Git | None,
     environment: provenance.Environment,
     task: str,
+    repeats: str | None,
     earlier: resume.Earlier | None,
 ) -> RunRecord:
     before = earlier.record if earlier else None
     return RunRecord(
         run_id=tracker.run_id,
-        name=_run_name(config),
+        name=config.run_name,
         status="RUNNING",
         message="",
         started=before.started if before else now(),
@@ -410,15 +210,7 @@ def _first_record(
         environment=environment,
         process=this_process(),
         task=task,
-    )
-
-
-def _run_name(config: Config) -> str:
-    """Name a run by what runs differ in most."""
-    train = config.train
-    return (
-        f"{config.ingest.reader} d{train.dim} w{train.window} n{train.negatives} "
-        f"e{train.epochs} s{config.seed}"
+        repeats=repeats,
     )
 
 

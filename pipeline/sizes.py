@@ -8,7 +8,9 @@ from pipeline.errors import ConfigError
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _FACTORS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _FACTORS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-_SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([a-z]{0,3})\s*", re.IGNORECASE)
+_SIZE = re.compile(
+    r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]{0,3})\s*", re.IGNORECASE
+)
 
 
 def parse_size(text: str) -> int:

@@ -1,11 +1,16 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from pipeline.records import RunRecord
 
 # No deadline: speed is measured elsewhere, and machines differ.
 settings.register_profile("quick", deadline=None, max_examples=50)
@@ -35,6 +40,54 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("numba")
     os.environ["W2V_KERNEL_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_run(kernel_cache: Path) -> Callable[..., RunRecord]:
+    """Run the pipeline in this process: `make_run(home, "train.dim=8", ...)`."""
+    from hydra import compose, initialize_config_dir
+
+    from pipeline.config import read_config
+    from pipeline.run import run_pipeline
+
+    def run(home: Path, *overrides: str) -> RunRecord:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            composed = compose("config", [f"home={home}", *overrides])
+        config, values = read_config(composed)
+        return run_pipeline(config, values, overrides, on_end=lambda _: None)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium without a window, which logs all that it asks for."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs chromium and chromedriver on the path")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    service = webdriver.ChromeService(executable_path=driver)
+    session = webdriver.Chrome(options=options, service=service)
+    yield session
+    session.quit()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

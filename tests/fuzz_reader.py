@@ -16,6 +16,7 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.core.analogy import read_questions
     from pipeline.core.checkpoint import load_checkpoint
     from pipeline.core.conll import read_conll
+    from pipeline.core.formats.reading import read_vectors
     from pipeline.core.similarity import read_pairs
     from pipeline.core.text import read_text
     from pipeline.core.vectors import load_vectors
@@ -28,6 +29,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "similarity files": read_pairs,
     "analogy files": read_questions,
     "vectors": load_vectors,
+    "vectors of others": read_vectors,
+    "packed vectors": read_vectors,
     "checkpoints": load_checkpoint,
     "reported metrics": lambda path: list(_read_series(path)),
 }

@@ -310,7 +310,8 @@ main()
 
 def test_help_lists_the_subcommands_and_the_groups(tmp_path):
     top = w2v("--help", home=tmp_path).stdout
-    for command in ("run", "explain", "show", "similar", "analogy", "ui"):
+    commands = ("run", "rerun", "diff", "explain", "show", "similar", "analogy", "ui")
+    for command in (*commands, "evaluate", "export"):
         assert re.search(rf"^  {command} ", top, re.MULTILINE)
 
     groups = w2v("run", "--help", home=tmp_path).stdout

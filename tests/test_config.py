@@ -25,16 +25,23 @@ def read(*overrides: str):
     return read_config(composed(*overrides))
 
 
-def test_the_defaults_are_the_seeds_hyperparameters():
-    config, _ = read()
+@pytest.mark.parametrize("overrides", [[], ["experiment=seed"]])
+def test_the_defaults_are_the_seeds_hyperparameters(overrides):
+    config, _ = read(*overrides)
     train = config.train
 
     assert config.ingest.reader == "conll2003"
     assert (train.dim, train.epochs, train.window, train.negatives) == (200, 15, 5, 10)
     assert (train.lr, train.noise_power, train.subsample) == (0.025, 0.75, 0.0)
     assert (train.score_clip, train.gradient_clip) == (10.0, 5.0)
-    assert (train.log_epsilon, train.init) == (1e-10, "xavier")
+    assert train.log_epsilon == 1e-10
     assert config.vocab.min_count == 0
+
+
+def test_the_seed_starts_with_xavier_and_keeps_a_checkpoint_of_each_epoch():
+    train = read("experiment=seed")[0].train
+    assert train.init == "xavier"
+    assert (train.checkpoint_share, train.keep_checkpoints) == (1, train.epochs)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from pipeline.tracking.mlflow_store import import_mlflow, ready_store
 from pipeline.tracking.outbox import Outbox, Points
 from pipeline.tracking.tracker import LocalTracking, open_tracker
 
-LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0)
+LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0, register_as=None)
 DEAD = replace(this_process(), started=this_process().started - 1_000)
 ELSEWHERE = replace(DEAD, host="elsewhere")
 

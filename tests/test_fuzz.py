@@ -38,6 +38,8 @@ from pipeline.core import npz
 from pipeline.core.analogy import read_questions
 from pipeline.core.checkpoint import Begun, Checkpoint, load_checkpoint, save_checkpoint
 from pipeline.core.conll import read_conll
+from pipeline.core.formats.reading import read_vectors
+from pipeline.core.formats.writing import write_word2vec_binary
 from pipeline.core.similarity import read_pairs
 from pipeline.core.text import read_text
 from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
@@ -158,6 +160,15 @@ def vectors(path: Path) -> None:
     assert found.center.tobytes() == WORDS.center.tobytes()
 
 
+def foreign_vectors(path: Path) -> None:
+    found = read_vectors(path)
+    assert len(set(found.words)) == len(found.words) == len(found.center) > 0
+    assert np.isfinite(found.center).all()
+    content = path.read_bytes()
+    for word in found.words:
+        assert word.encode() in content
+
+
 def checkpoint(path: Path) -> None:
     found = load_checkpoint(path)
     assert (found.epoch, found.begun) == (CHECKPOINT.epoch, CHECKPOINT.begun)
@@ -260,6 +271,10 @@ def readers(tmp_path_factory) -> dict[str, Reader]:
     )
     lines = b"a b c\nd e\n\n f\tg\n"
     scores = (b'word1,word2,score\na,b,1.5\n"c",d,2e1\n', b"a\tb\t1.5\n# x\nc\td\t-2\n")
+    binary = written(
+        lambda path: write_word2vec_binary(path, WORDS.words, WORDS.center),
+        *(folder, "vectors.bin"),
+    )
     asked = b"// x\n: capital\nathens greece oslo norway\n: b\na b c d\n"
     return {
         "CoNLL files": Reader((columns,), conll),
@@ -268,6 +283,11 @@ def readers(tmp_path_factory) -> dict[str, Reader]:
         "similarity files": Reader((*scores, b"a b 1\nc d 2\n"), pairs),
         "analogy files": Reader((asked,), questions),
         "vectors": Reader(((folder / "vectors.npz").read_bytes(),), vectors),
+        "vectors of others": Reader(
+            (b"3 2\n", b"a 1 -2.5\nb c 3e-1 .5\n", b"2 2\na 1 2\nb 3 4\n", binary),
+            foreign_vectors,
+        ),
+        "packed vectors": Reader((gzip.compress(binary, mtime=0),), read_vectors),
         "checkpoints": Reader((saved.read_bytes(),), checkpoint),
         "cache records": Reader((record.read_bytes(),), cache_record),
         "run records": Reader(
@@ -290,6 +310,7 @@ NAMES = (
     *("CoNLL files", "text files", "packed text", "similarity files"),
     *("analogy files", "vectors", "checkpoints", "cache records", "run records"),
     *("unsent entries", "reported metrics", "arrays", "fields"),
+    *("vectors of others", "packed vectors"),
 )
 
 # A reader may hold a file some times over, as bytes, text, words and in errors, and
@@ -300,11 +321,13 @@ _WARM: set[int] = set()
 
 def give(reader: Reader, content: bytes, path: Path) -> None:
     """Have a file read; only our own errors may come of it."""
-    path.write_bytes(content)
-    if id(reader) not in _WARM:  # its first call imports what it needs
+    if id(reader) not in _WARM:  # its first calls import what it needs
         _WARM.add(id(reader))
-        with contextlib.suppress(W2VError):
-            reader.read(path)
+        for sound in reader.files:
+            path.write_bytes(sound)
+            with contextlib.suppress(W2VError):
+                reader.read(path)
+    path.write_bytes(content)
     tracemalloc.start()
     try:
         reader.read(path)

@@ -56,6 +56,33 @@ def test_quickstart_finds_the_planted_meaning(run):
     assert metrics["category/precision_at_10"] >= 0.9
     assert metrics["category/purity"] >= 0.9
     assert metrics["train/heldout_loss"] < metrics["vocab/words"]
+    assert metrics["category/precision_at_10_random"] < 0.1
+    assert metrics["probe/f1"] > metrics["probe/f1_random"] + 0.1
+    assert metrics["probe/f1_low"] < metrics["probe/f1"] < metrics["probe/f1_high"]
+
+
+def test_headlines_stand_beside_their_interval_and_control(quickstart):
+    for name in ("probe/f1", "category/precision_at_10", "analogy/builtin/total"):
+        number = r"-?\d\.\d+"
+        assert re.search(
+            rf"^{name} +{number} +95%: {number} to {number} +random: {number}$",
+            quickstart,
+            re.MULTILINE,
+        ), quickstart
+
+
+def test_neighbors_are_compared_with_those_of_another_run(run, home):
+    arguments = ("experiment=quickstart", "targets=[evaluate]")
+
+    # The run with itself: the sharpest case known without a second training.
+    out = w2v("run", *arguments, f"evaluate.against={run['run_id']}", home=home)
+
+    compared = shown(home)
+    assert compared["stages"]["train"]["cached"]
+    assert compared["metrics"]["stability/overlap_at_10"] == 1
+    assert compared["metrics"]["stability/overlap_at_10_random"] < 0.1
+    assert re.search(r"^stability/overlap_at_10 +1\.0000", out, re.MULTILINE)
+    assert compared["params"]["evaluate.against"].endswith("vectors.npz")
 
 
 def test_quickstart_leaves_all_that_a_run_should_hold(run):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.artifacts import file_digest, file_digests
 from pipeline.errors import StorageError, TrackingError
 from pipeline.provenance import Environment
 from pipeline.records import (
@@ -26,6 +27,7 @@ from pipeline.records import (
     save_record,
     this_process,
 )
+from pipeline.sources import describe
 
 ENVIRONMENT = Environment(
     python="CPython 3.11.7",
@@ -229,6 +231,7 @@ def test_a_run_is_never_read_as_a_path(tmp_path, run):
         (lambda text: text.replace("2.5", "NaN"), "metrics.train/loss"),
         (lambda text: text.replace("2026-11-22T", "22.11.2026 "), "started"),
         (lambda text: text.replace('"pid": 42', '"pid": true'), "process.pid"),
+        (lambda text: text.replace('"pid": 42', '"pid": -1'), "process.pid"),
         (lambda text: text.replace('"name"', '"nome"'), "name"),
         (lambda text: "[" * 100_000, "the file"),
     ],
@@ -282,3 +285,40 @@ def test_this_process_is_told_from_others_by_host_pid_and_start():
     assert mine.pid == os.getpid()
     assert mine.started == pytest.approx(psutil.Process(mine.pid).create_time())
     assert mine.host
+
+
+def test_a_run_records_all_that_it_is_made_of(make_run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat and the dog sat too\n" * 100)
+    made = make_run(
+        tmp_path,
+        *("ingest=text_files", f"ingest.path={text}", "tracking=off"),
+        *("targets=[train]", "train.kernel=numpy", "train.dim=8", "train.epochs=1"),
+    )
+
+    record = load_record(tmp_path, "last")
+
+    assert record == made
+    ingest, train = record.stages["ingest"], record.stages["train"]
+    assert ingest.files == {"text.txt": file_digest(text)}
+    assert train.files == {}
+    assert set(train.outputs) == {"embeddings", "history"}
+    code = describe("pipeline.stages.train").definitions
+    assert train.code == {name: digest[:12] for name, digest in code.items()}
+    assert train.versions["numpy"] == record.environment.packages["numpy"]
+    assert set(record.artifact_digests) == set(record.artifacts)
+    folder = Path(record.artifact_uri.removeprefix("file://"))
+    assert record.artifact_digests == file_digests(folder)
+    assert record.repeats is None
+
+
+def test_a_record_of_before_digests_were_kept_still_loads(tmp_path):
+    save_record(tmp_path, record())
+    path = path_of(tmp_path, "a" * 32)
+    plain = json.loads(path.read_text())
+    del plain["artifact_digests"], plain["repeats"]
+    for name in ("outputs", "files", "code", "versions"):
+        del plain["stages"]["ingest"][name]
+    path.write_text(json.dumps(plain))
+
+    assert load_record(tmp_path, "last") == record()

@@ -36,7 +36,7 @@ from pipeline.tracking.outbox import Outbox, Points
 from pipeline.tracking.tracker import LocalTracking, OffTracking, open_tracker
 
 OFF = OffTracking("off")
-LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0)
+LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0, register_as=None)
 
 
 def dead_process() -> ProcessRecord:
@@ -107,6 +107,17 @@ def test_only_a_run_of_the_same_task_that_nobody_runs_is_taken(
         earlier.lock.release()
 
 
+def test_a_record_that_is_a_folder_is_passed_over(tmp_path):
+    save_record(tmp_path, record_of())
+    (run_folder(tmp_path, "b" * 32) / "run.json").mkdir(parents=True)
+
+    earlier = resume.take_over(OFF, tmp_path, "t1")
+
+    assert earlier
+    assert earlier.run_id == "a" * 32
+    earlier.lock.release()
+
+
 def test_the_newest_is_taken(tmp_path):
     for name, age in (("a", 20), ("b", 10), ("c", 30)):
         save_record(tmp_path, record_of(name * 32))
@@ -165,7 +176,7 @@ def values_of(home: Path, *overrides: str) -> dict:
 
 
 def task_of(values: dict) -> str:
-    return resume.task_digest(STAGES, check_config(values).stages, values)
+    return resume.task_digest(STAGES, check_config(values).stages, values, None)
 
 
 def test_a_task_changes_with_config_and_input_files(tmp_path):

@@ -24,7 +24,9 @@ def test_a_size_is_read(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "five", "-1GB", "5 gigabytes", "1e3", "5XB", "."])
+@pytest.mark.parametrize(
+    "text", ["", "five", "-1GB", "5 gigabytes", "1e3", "5XB", ".", "\u0665GB"]
+)
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="is no size"):
         parse_size(text)

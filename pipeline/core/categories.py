@@ -1,11 +1,15 @@
 """Whether words of a category lie together."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.randomness import generator
-from pipeline.core.similarity import nearest
-from pipeline.core.types import Doubles, Ids
+from pipeline.core.similarity import nearest, read_columns, read_lines
+from pipeline.core.types import Counts, Doubles, Ids
+from pipeline.errors import DataError
 
 PRECISION_DEPTH = 10
 
@@ -64,18 +68,118 @@ def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
     return np.argsort(np.argsort(first))[inverse].astype(np.int32)
 
 
-def purity(classes: npt.NDArray[np.int32], clusters: npt.NDArray[np.int32]) -> float:
-    """Return the share of points in their cluster's most common class.
+def read_categories(path: Path) -> Mapping[str, tuple[str, ...]]:
+    """Read categories with their words, in either of two forms.
 
-    purity = 1/n Σ_k max_j |cluster k ∩ class j|
+    A line `: name` opens a category, and any other holds words of it, separated by
+    white space; or else each line holds a word and its category, in two columns
+    separated as `read_columns` says, with or without a header. Blank lines and
+    lines that start with # are skipped.
+
+    Returns:
+        Category -> its words, each once, in the order of the file.
+
+    Raises:
+        DataError: if the file cannot be read, is not UTF-8, has a line of another
+            form (file and line are named), or holds no word.
+    """
+    lines = [line.strip() for line in read_lines(path)]
+    content = [line for line in lines if line and not line.startswith("#")]
+    found: dict[str, dict[str, None]] = {}
+    if content and content[0].startswith(":"):
+        category = ""
+        for number, line in enumerate(lines, 1):
+            if line.startswith(":"):
+                category = line.removeprefix(":").strip()
+                if not category:
+                    raise DataError(f"{path}:{number}: expected a name after the colon")
+            elif line and not line.startswith("#"):
+                found.setdefault(category, {}).update(dict.fromkeys(line.split()))
+    else:
+        columns = read_columns(path, ("word", "category"))
+        for i, (number, (word, category)) in enumerate(columns):
+            if i == 0 and category.lower() in _HEADERS:
+                continue
+            if not category:
+                raise DataError(f"{path}:{number}: expected a category of {word!r}")
+            found.setdefault(category, {})[word] = None
+    if not found:
+        raise DataError(f"{path}: expected words with their categories, found none")
+    return {category: tuple(words) for category, words in found.items()}
+
+
+# What a header calls the second column.
+_HEADERS = ("category", "class", "label")
+
+
+def crossed(
+    classes: npt.NDArray[np.int32], clusters: npt.NDArray[np.int32]
+) -> tuple[Counts, tuple[int, int]]:
+    """Return in which cell of the table clusters x classes each point lies.
 
     Args:
         classes: Shape (n,), n ≥ 1. Non-negative.
         clusters: Shape (n,). Non-negative.
 
+    Returns:
+        Shape (n, cells), int64: 1 in the point's cell, row by row, else 0; and the
+        table's shape.
+    """
+    shape = int(clusters.max()) + 1, int(classes.max()) + 1
+    cells = clusters.astype(np.int64) * shape[1] + classes
+    return (cells[:, np.newaxis] == np.arange(shape[0] * shape[1])).astype(
+        np.int64
+    ), shape
+
+
+def purity(tables: Counts) -> Doubles:
+    """Return the share of points in their cluster's most common class.
+
+    purity = 1/n Σ_k max_j |cluster k ∩ class j|
+
+    Args:
+        tables: Shape (..., clusters, classes). Points in each cell, n ≥ 1 in all.
+
+    Returns:
+        Shape (...), in (0, 1].
+
     Source: Manning, Raghavan and Schütze 2008, "Introduction to Information
     Retrieval", section 16.3.
     """
-    table = np.zeros((clusters.max() + 1, classes.max() + 1), np.int64)
-    np.add.at(table, (clusters, classes), 1)
-    return float(table.max(axis=1).sum() / len(classes))
+    result: Doubles = tables.max(axis=-1).sum(axis=-1) / tables.sum(axis=(-2, -1))
+    return result
+
+
+def adjusted_rand(tables: Counts, squares: Counts) -> Doubles:
+    """Return how well clusters and classes agree on pairs, less what chance gives.
+
+    (Σ_kj pairs(k, j) - E) / (½ (Σ_k pairs(k) + Σ_j pairs(j)) - E),
+    E = Σ_k pairs(k) Σ_j pairs(j) / pairs
+
+    Points may stand in the table several times, as in a resample. A point makes no
+    pair with itself: m points that stand there w_i times make
+    (Σ w_i)² / 2 - Σ w_i² / 2 pairs.
+
+    Args:
+        tables: Shape (..., clusters, classes). Σ w_i of each cell.
+        squares: Shape (..., clusters, classes). Σ w_i² of each cell.
+
+    Returns:
+        Shape (...), at most 1; about 0 by chance, and 1 where both are trivial (all
+        points together, or each alone).
+
+    Source: Hubert and Arabie 1985, "Comparing Partitions".
+    """
+
+    def pairs(points: Counts, own: Counts) -> Doubles:
+        return (points**2 - own) / 2
+
+    rows = pairs(tables.sum(axis=-1), squares.sum(axis=-1)).sum(axis=-1)
+    columns = pairs(tables.sum(axis=-2), squares.sum(axis=-2)).sum(axis=-1)
+    every = pairs(tables.sum(axis=(-2, -1)), squares.sum(axis=(-2, -1)))
+    both = pairs(tables, squares).sum(axis=(-2, -1))
+    expected = rows * columns / np.maximum(every, 1)
+    possible = (rows + columns) / 2 - expected
+    result: Doubles = np.ones(np.shape(every))
+    np.divide(both - expected, possible, out=result, where=possible > 0)
+    return result

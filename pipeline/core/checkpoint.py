@@ -126,6 +126,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     arrays = npz.read_arrays(path, _LAYOUT)
     embeddings = vectors.unpack_embeddings(path, arrays)
+    if embeddings.context.shape != embeddings.center.shape:
+        raise npz.unsound(path, "center vectors without context vectors")
     match npz.unpack_json(path, arrays["settings"]):
         case {
             "checkpoint": version,

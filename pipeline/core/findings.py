@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.core.intervals import Interval
+
 Row = dict[str, object]
 
 _TEXT, _INT, _BOOL, _FLOAT = pa.string(), pa.int64(), pa.bool_(), pa.float64()
@@ -14,6 +16,18 @@ _TEXT, _INT, _BOOL, _FLOAT = pa.string(), pa.int64(), pa.bool_(), pa.float64()
 _SCHEMAS: Mapping[str, pa.Schema] = {
     name: pa.schema(columns.items())
     for name, columns in {
+        "scores": {
+            "metric": _TEXT,
+            "value": _FLOAT,  # null where it is not defined
+            "low": _FLOAT,  # ends of the 95% interval
+            "high": _FLOAT,
+            "random": _FLOAT,  # what random vectors of the same shape score
+            "unit": _TEXT,  # of the next two: pairs, questions, words, tokens
+            "asked": _INT,
+            "found": _INT,  # those that the vocabulary covers
+            "coverage": _FLOAT,
+            "note": _TEXT,
+        },
         "neighbors": {
             "word": _TEXT,
             "rank": _INT,  # null, like what follows, where the vocabulary lacks it
@@ -37,6 +51,10 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "found": _INT,
             "coverage": _FLOAT,
             "spearman": _FLOAT,
+            "low": _FLOAT,  # ends of its 95% interval
+            "high": _FLOAT,
+            "random": _FLOAT,  # what random vectors have
+            "spearman_zero": _FLOAT,  # over all pairs, 0 where one is not found
             "note": _TEXT,  # why spearman is null
         },
         "similarity_pairs": {
@@ -71,6 +89,7 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "correct_mul": _BOOL,
         },
         "categories": {
+            "set": _TEXT,
             "category": _TEXT,
             "asked": _INT,
             "found": _INT,
@@ -78,6 +97,7 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "precision_at_10": _FLOAT,  # null below two words found
         },
         "category_words": {
+            "set": _TEXT,
             "category": _TEXT,
             "word": _TEXT,
             "found": _BOOL,
@@ -85,8 +105,69 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "neighbors": _TEXT,  # nearest first, separated by spaces
             "cluster": _INT,  # null for a word of several categories
         },
+        "geometry_words": {
+            "word": _TEXT,
+            "count": _INT,
+            "norm": _FLOAT,
+            "neighbor_of": _INT,  # words that have it among their ten nearest
+        },
+        "geometry_norms": {
+            "count_from": _INT,
+            "count_below": _INT,
+            "words": _INT,
+            "mean_norm": _FLOAT,
+        },
+        "stability_words": {
+            "word": _TEXT,
+            "overlap": _FLOAT,
+            "neighbors": _TEXT,  # nearest first, separated by spaces
+            "neighbors_there": _TEXT,  # in the other run
+        },
+        "probe_entities": {
+            "split": _TEXT,
+            "sentence": _INT,  # from 0, like the tokens in it
+            "token": _INT,  # the entity's first
+            "tokens": _INT,
+            "text": _TEXT,
+            "gold": _TEXT,  # its type; null where the corpus has no such entity
+            "found": _TEXT,  # its type by the probe; null where it found none
+        },
     }.items()
 }
+
+
+# Endings of the metrics that stand beside a headline's.
+LOW, HIGH, RANDOM = "_low", "_high", "_random"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number and what it takes to trust it: a row of the table `scores`.
+
+    Attributes:
+        value: None where it is not defined.
+        unit: What is counted by `asked` and `found`: pairs, words, tokens.
+        asked: How many items there are.
+        found: How many of them the vocabulary covers.
+        interval: The 95% interval, if it has one.
+        random: The same score of random vectors of the same shape.
+        note: Why it is not defined, or what it is of.
+        headline: Whether interval and control are metrics too.
+    """
+
+    value: float | None
+    unit: str
+    asked: int
+    found: int
+    interval: Interval | None = None
+    random: float | None = None
+    note: str = ""
+    headline: bool = False
+
+    @property
+    def coverage(self) -> float | None:
+        """Items found / items asked."""
+        return share(self.found, self.asked)
 
 
 @dataclass(frozen=True)
@@ -115,22 +196,53 @@ def put_together(parts: Sequence[Findings]) -> Findings:
 
 
 def findings(
-    scores: Mapping[str, float | None], rows: Mapping[str, Sequence[Row]]
+    scores: Mapping[str, Score | float | None],
+    rows: Mapping[str, Sequence[Row]] | None = None,
 ) -> Findings:
     """Return findings without undefined scores and empty tables.
 
     Args:
-        scores: Metric name -> value, None where it is not defined.
+        scores: Metric name -> score, or a plain value that needs no row in the
+            table of scores; None where it is not defined.
         rows: Table name -> rows; a column that a row lacks is null there.
     """
+    values: dict[str, float | None] = {}
+    audited: list[Row] = []
+    for name, score in scores.items():
+        if not isinstance(score, Score):
+            values[name] = score
+            continue
+        low, high = score.interval or (None, None)
+        values[name] = score.value
+        if score.headline and score.value is not None:
+            values |= {name + LOW: low, name + HIGH: high, name + RANDOM: score.random}
+        audited.append(
+            {
+                "metric": name,
+                "value": score.value,
+                "low": low,
+                "high": high,
+                "random": score.random,
+                "unit": score.unit,
+                "asked": score.asked,
+                "found": score.found,
+                "coverage": score.coverage,
+                "note": score.note,
+            }
+        )
     return Findings(
-        {name: value for name, value in scores.items() if value is not None},
+        {name: value for name, value in values.items() if value is not None},
         {
             name: pa.Table.from_pylist(table, _SCHEMAS[name])
-            for name, table in rows.items()
+            for name, table in ({"scores": audited} | dict(rows or {})).items()
             if table
         },
     )
+
+
+def share(part: int, whole: int) -> float | None:
+    """Return part / whole, None where there is no whole."""
+    return part / whole if whole else None
 
 
 def slug(text: str) -> str:

@@ -13,6 +13,9 @@ import llvmlite
 import numba
 from numba.core.registry import cpu_target
 
+from pipeline.core.files import write_atomically
+from pipeline.errors import StorageError
+
 _log = logging.getLogger(__name__)
 
 # Without the interpreter's lock, bounds checks, a check of each division, and Numba's
@@ -65,8 +68,9 @@ def compiled(
             cannot be written costs time, not more.
     """
     jitted = numba.njit(**_OPTIONS)(function)
-    if cache is not None:
-        _enable_cache(jitted, cache / _fingerprint())
+    folder = None if cache is None else cache / _fingerprint()
+    if folder is not None and _drop_unsound(folder, function):
+        _enable_cache(jitted, folder)
     with _without_collection():
         try:
             jitted(*example)
@@ -74,7 +78,58 @@ def compiled(
             _log.warning("cannot keep compiled code in %s: %s", cache, error)
             jitted = numba.njit(**_OPTIONS)(function)
             jitted(*example)
+    if folder is not None:
+        _seal(folder, function)
     return cast(Function, jitted)
+
+
+def _files(folder: Path, function: Callable[..., Any]) -> list[Path]:
+    """Return what Numba keeps of a function: an index, and machine code."""
+    name = f".{function.__qualname__}-"
+    return [path for path in folder.rglob("*.nb[ic]") if name in path.name]
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _drop_unsound(folder: Path, function: Callable[..., Any]) -> bool:
+    """Remove files that are not as they were sealed, and say whether all could be.
+
+    Numba would run what lies there: a file that a crash cut short, or a bad disk
+    changed, would end the process, or give other vectors.
+    """
+    for path in _files(folder, function):
+        try:
+            seal = _seal_of(path)
+            # Without one, the process that writes it was killed, or is not done.
+            if seal.exists() and seal.read_text("ascii") == _digest(path):
+                continue
+            if seal.exists():
+                _log.warning("damaged compiled code is made anew: %s", path)
+            path.unlink()
+        except FileNotFoundError:  # another process has removed it
+            continue
+        except (OSError, ValueError) as error:
+            _log.warning("compiled code in %s is not used: %s", folder, error)
+            return False
+    return True
+
+
+def _seal(folder: Path, function: Callable[..., Any]) -> None:
+    """Write beside each file what it must be when it is used again."""
+    for path in _files(folder, function):
+        try:
+            write_atomically(_seal_of(path), _digest(path).encode("ascii"))
+        except FileNotFoundError:  # another process has removed it
+            continue
+        except (OSError, StorageError) as error:  # such as a read-only folder
+            _log.warning("cannot seal compiled code in %s: %s", folder, error)
+            return
 
 
 @contextmanager

@@ -16,9 +16,10 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -109,10 +110,17 @@ def _label(name: str) -> bytes:
     return name.encode() + b"\0"
 
 
-def read_arrays(path: Path, layout: Layout) -> dict[str, Array]:
+def read_arrays(
+    path: Path, layout: Layout, content: BinaryIO | None = None
+) -> dict[str, Array]:
     """Read a sealed .npz that has at least this layout.
 
     Memory is bounded by the file's size, whatever its headers claim.
+
+    Args:
+        path: The file.
+        layout: What it must hold.
+        content: Its content, seekable, where it is not what lies at `path`.
 
     Returns:
         Name -> array, writable and C-contiguous, for each name of `layout`.
@@ -122,8 +130,10 @@ def read_arrays(path: Path, layout: Layout) -> dict[str, Array]:
             something else.
     """
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            size = os.fstat(file.fileno()).st_size
+        with ExitStack() as stack:
+            file = content or stack.enter_context(path.open("rb"))
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            size = file.seek(0, os.SEEK_END)
             entries = _check_entries(archive.infolist(), layout, size)
             _check_seal(archive, entries)
             return {
@@ -131,7 +141,8 @@ def read_arrays(path: Path, layout: Layout) -> dict[str, Array]:
                 for name in layout
             }
     except (OSError, *_MALFORMED) as error:
-        raise unsound(path, str(error) or type(error).__name__) from error
+        # zipfile tells the whole of a name, and a damaged one can be long.
+        raise unsound(path, f"{error!s:.300}" or type(error).__name__) from error
 
 
 def unsound(path: Path, found: str) -> DataError:

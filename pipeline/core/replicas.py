@@ -234,6 +234,7 @@ class ReplicaTrainer:
         self._add_loss = compile_heldout(cache)
         self._heldout = heldout
         self._laid_out: dict[int, tuple[Ids, Ids, int]] = {}
+        threads = min(threads, method.replicas)
         self._threads = ThreadPoolExecutor(threads, "train")
         self._rows = np.linspace(0, words, threads + 1).astype(np.int64).tolist()
 

@@ -34,6 +34,7 @@ class Text:
         ids, bounds = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
         for split, start in zip(self._splits, self._starts, strict=False):
             found = _sentences(split.offsets, begin - start, end - start)
+            release(split.offsets)
             if len(found) > 1:
                 ids.append(np.array(split.ids[found[0] : found[-1]], np.int32))
                 bounds.append(found[:-1] + start)

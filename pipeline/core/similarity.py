@@ -10,13 +10,15 @@ import csv
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.correlation import spearman
+from pipeline.core.randomness import generator
 from pipeline.core.text import BLOCK, decode, open_text, quoted
 from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Floats, Ids
 from pipeline.errors import ConfigError, DataError
@@ -70,6 +72,21 @@ def unit_vectors(vectors: Floats) -> Doubles:
     np.rint(unit, out=unit)
     unit /= _GRID
     return unit
+
+
+def random_vectors(words: int, dim: int, seed: int) -> Doubles:
+    """Return unit vectors in random directions, to score as others are scored.
+
+    Args:
+        words: V.
+        dim: d.
+        seed: The run's seed.
+
+    Returns:
+        Shape (V, d), as from `unit_vectors`.
+    """
+    rng = generator(seed, "evaluate", "random")
+    return unit_vectors(rng.standard_normal((words, dim), np.float32))
 
 
 def cosines(unit: Doubles, rows: Ids) -> Doubles:
@@ -265,6 +282,32 @@ def read_pairs(path: Path) -> tuple[WordPair, ...]:
             another form (file and line are named), or holds no pair.
     """
     pairs: list[WordPair] = []
+    columns = read_columns(path, ("word", "word", "score"))
+    for i, (number, (first, second, score)) in enumerate(columns):
+        header = i == 0 and not _HEADED.match(score)
+        if not header:
+            value = _score(score, f"{path}:{number}")
+            pairs.append(WordPair(number, first, second, value))
+    if not pairs:
+        raise DataError(f"{path}: expected lines of word, word, score, found none")
+    return tuple(pairs)
+
+
+def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a file of columns, each with its number from 1.
+
+    The separator is that of the first line: a tab, else a comma (fields may be
+    quoted), else white space. Blank lines and lines that start with # are skipped.
+
+    Args:
+        path: UTF-8, plain or gzip.
+        names: What the columns hold, for errors; those named `word` must not be
+            empty.
+
+    Raises:
+        DataError: if the file cannot be read, is not UTF-8 or has a line of
+            another number of columns (file and line are named).
+    """
     separator: str | None = None
     first = True
     for number, line in enumerate(read_lines(path), 1):
@@ -272,21 +315,17 @@ def read_pairs(path: Path) -> tuple[WordPair, ...]:
             continue
         if first:
             separator = next((mark for mark in "\t," if mark in line), None)
+            first = False
         place = f"{path}:{number}"
         fields = _fields(line, separator, place)
-        if len(fields) != 3 or not (fields[0] and fields[1]):
+        if len(fields) != len(names) or not all(
+            field or name != "word" for name, field in zip(names, fields, strict=True)
+        ):
             raise DataError(
-                f"{place}: expected 3 columns (word, word, score) separated by "
-                f"{_NAMES[separator]}, found {len(fields)}: {quoted(line)}"
+                f"{place}: expected {len(names)} columns ({', '.join(names)}) "
+                f"separated by {_NAMES[separator]}, found {len(fields)}: {quoted(line)}"
             )
-        header = first and not _HEADED.match(fields[2])
-        first = False
-        if not header:
-            score = _score(fields[2], place)
-            pairs.append(WordPair(number, fields[0], fields[1], score))
-    if not pairs:
-        raise DataError(f"{path}: expected lines of word, word, score, found none")
-    return tuple(pairs)
+        yield number, fields
 
 
 # What a score begins with, and the words by which a broken one is written.
@@ -350,8 +389,6 @@ def score_pairs(unit: Doubles, pairs: Ids, human: Doubles) -> PairScores:
         pairs: Shape (P, 2), P ≥ 1. Ids, `UNKNOWN` where the vocabulary lacks one.
         human: Shape (P,).
     """
-    from scipy.stats import spearmanr
-
     found = (pairs != UNKNOWN).all(axis=1)
     scores = np.zeros(len(pairs))
     left, right = unit[pairs[found]].swapaxes(0, 1)  # each (found, d)
@@ -368,5 +405,5 @@ def score_pairs(unit: Doubles, pairs: Ids, human: Doubles) -> PairScores:
         note = "the human scores of the covered pairs are all equal"
     elif np.ptp(scores[found]) == 0:
         note = "the cosines of the covered pairs are all equal"
-    rho = None if note else float(spearmanr(scores[found], human[found]).statistic)
+    rho = spearman(scores[found], human[found])
     return PairScores(found, scores, rho, note)

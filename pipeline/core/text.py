@@ -118,16 +118,25 @@ def read_text(path: Path) -> Iterator[pa.RecordBatch]:
     """
     with open_text(path) as file:
         position = file.tell()
-        for block in _whole_lines(file, path):
+        for block in whole_lines(file, path, "a sentence per line"):
             decode(block, path, position)  # Arrow itself would not look
             position += len(block)
-            tokens = tokenize(_cut(block))
+            tokens = tokenize(cut(block))
             if len(tokens):
                 yield pa.record_batch({"tokens": tokens})
 
 
-def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Yield a file in blocks that end where a line does."""
+def whole_lines(file: BinaryIO, path: Path, expected: str) -> Iterator[bytes]:
+    """Yield a file in blocks that end where a line does.
+
+    Args:
+        file: Where to go on.
+        path: Its name, for errors.
+        expected: What it is made of, for errors.
+
+    Raises:
+        DataError: if a line exceeds `LONGEST_LINE`.
+    """
     line, rest = 1, b""
     while block := file.read(BLOCK):
         end = block.rfind(b"\n") + 1
@@ -139,7 +148,7 @@ def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
             rest += block
         if len(rest) > LONGEST_LINE:
             raise DataError(
-                f"{path}:{line}: expected a sentence per line, found over "
+                f"{path}:{line}: expected {expected}, found over "
                 f"{LONGEST_LINE >> 20} MiB without a line end. Break the line "
                 "first, such as with: fold -s -w 8000"
             )
@@ -147,8 +156,8 @@ def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
         yield rest
 
 
-def _cut(text: bytes) -> pa.StringArray:
-    """Cut text after each line end, without copying it."""
+def cut(text: bytes) -> pa.StringArray:
+    """Return the lines of text with their ends, string[L], without copying it."""
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
     if not len(ends) or ends[-1] < len(text):
         ends = np.append(ends, len(text))

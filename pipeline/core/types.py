@@ -59,8 +59,10 @@ class Vocab:
     """Words by rank.
 
     Attributes:
-        words: V words; a word's id is its rank by count, ties by spelling.
-        counts: Shape (V,), int64. Occurrences in the splits trained on.
+        words: V words; a word's id is its rank by count, ties by spelling. Where
+            counts are not known, the order is as given.
+        counts: Shape (V,), int64. Occurrences in the splits trained on; all 0 where
+            they are not known, as for vectors of another program.
         normalization: How tokens became words.
     """
 
@@ -107,7 +109,8 @@ class Embeddings:
     Attributes:
         words: V words.
         center: Shape (V, d), float32. Input vectors: a word as the center.
-        context: Shape (V, d), float32. Output vectors: a word as a context.
+        context: Shape (V, d), float32. Output vectors: a word as a context. Shape
+            (V, 0) where there are none: other programs keep one matrix.
         normalization: How tokens became words.
     """
 

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from pipeline.core import npz
-from pipeline.core.types import Embeddings, Normalization
+from pipeline.core.types import Embeddings, Floats, Normalization
+from pipeline.errors import DataError
+
+Matrix = Literal["center", "context", "mean"]
 
 # V words of d dims. `words_utf8` holds all words in order, one after another;
 # word i is the bytes words_offsets[i]:words_offsets[i + 1].
 LAYOUT: npz.Layout = {
     "center": ("<f4", 2),  # (V, d)
-    "context": ("<f4", 2),  # (V, d)
+    "context": ("<f4", 2),  # (V, d), or (V, 0) where there are none
     "words_utf8": ("|u1", 1),  # (bytes,)
     "words_offsets": ("<i8", 1),  # (V + 1,)
     "settings": ("|u1", 1),  # a JSON object with the key `normalization`
@@ -29,14 +32,36 @@ def save_vectors(path: Path, embeddings: Embeddings) -> None:
     npz.write_arrays(path, pack_embeddings(embeddings, {}), LAYOUT)
 
 
-def load_vectors(path: Path) -> Embeddings:
+def load_vectors(path: Path, content: BinaryIO | None = None) -> Embeddings:
     """Read the embeddings from a file of vectors or a training checkpoint.
+
+    Args:
+        path: The file.
+        content: Its content, seekable, where it is not what lies at `path`.
 
     Raises:
         DataError: if the file is missing, damaged or neither of the two.
     """
-    arrays = npz.read_arrays(path, LAYOUT)
+    arrays = npz.read_arrays(path, LAYOUT, content)
     return unpack_embeddings(path, arrays)
+
+
+def choose_matrix(embeddings: Embeddings, which: Matrix) -> Floats:
+    """Return center or context vectors, or their mean: shape (V, d), float32.
+
+    Raises:
+        DataError: if there are no context vectors.
+    """
+    if which == "center":
+        return embeddings.center
+    if embeddings.context.shape != embeddings.center.shape:
+        raise DataError(
+            "expected center and context vectors, found center vectors alone: they "
+            "come from a file of another program. Use center"
+        )
+    if which == "context":
+        return embeddings.context
+    return (embeddings.center + embeddings.context) / np.float32(2)
 
 
 def pack_embeddings(
@@ -65,7 +90,8 @@ def unpack_embeddings(path: Path, arrays: Mapping[str, npz.Array]) -> Embeddings
     """
     words = npz.unpack_words(path, arrays["words_utf8"], arrays["words_offsets"])
     center, context = arrays["center"], arrays["context"]
-    if center.shape != context.shape or len(center) != len(words):
+    fits = context.shape in (center.shape, (len(center), 0))
+    if not fits or len(center) != len(words):
         raise npz.unsound(
             path,
             f"{len(words)} words with center vectors {center.shape} and context "

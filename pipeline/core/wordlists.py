@@ -179,6 +179,12 @@ ANALOGIES: Mapping[str, tuple[tuple[str, str], ...]] = {
         open:opens expect:expects show:shows face:faces include:includes
         have:has do:does mean:means remain:remains
     """),
+    "present_participle": _pairs("""
+        say:saying make:making take:taking give:giving go:going come:coming
+        see:seeing get:getting find:finding fall:falling rise:rising hold:holding
+        leave:leaving meet:meeting send:sending sell:selling buy:buying pay:paying
+        keep:keeping play:playing try:trying win:winning
+    """),
     "comparative": _pairs("""
         high:higher low:lower strong:stronger weak:weaker large:larger big:bigger
         small:smaller long:longer old:older young:younger great:greater
@@ -190,7 +196,8 @@ ANALOGIES: Mapping[str, tuple[tuple[str, str], ...]] = {
         high:highest low:lowest strong:strongest large:largest big:biggest
         small:smallest long:longest old:oldest great:greatest late:latest
         early:earliest good:best bad:worst hard:hardest fast:fastest
-        tough:toughest poor:poorest rich:richest
+        tough:toughest poor:poorest rich:richest hot:hottest
+        busy:busiest tall:tallest
     """),
     "gender": _pairs("""
         man:woman men:women he:she his:her himself:herself king:queen

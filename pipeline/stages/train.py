@@ -70,9 +70,9 @@ class TrainConfig:
     subsample: Fraction
     init: Literal["xavier", "word2vec"]
     shared_centers: PositiveInt
-    replicas: PositiveInt
+    replicas: Annotated[int, Ge(1), Le(1024)]
     staleness: PositiveInt
-    threads: Annotated[PositiveInt | Literal["auto"], Unkeyed()]
+    threads: Annotated[Annotated[int, Ge(1), Le(1024)] | Literal["auto"], Unkeyed()]
     kernel_cache: Annotated[Path | None, Unkeyed()]
     batch_size: PositiveInt
     score_clip: Annotated[float, Ge(1), Le(500)]

@@ -1,7 +1,5 @@
 """Run a sweep: plan its trials, launch what is missing, say what came of it."""
 
-import importlib
-import importlib.util
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import provenance
-from pipeline.config import Config, check_config
+from pipeline.config import check_config
 from pipeline.errors import SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from pipeline.sweep.launch import HydraLaunch
 
 log = logging.getLogger(__name__)
-
-_REPORT = "pipeline.sweep.report"
 
 
 def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
@@ -178,7 +174,7 @@ def _draw_best(ledger: Ledger, parent: Parent) -> None:
     part.tags["sweep.best"] = "true"
     log.info("sweep %s: trial %d is the best; its pictures", record.name, best.number)
     runs: list[RunRecord] = []
-    config: Config = check_config(values)
+    config = check_config(values)
     try:
         run_pipeline(config, values, trial.overrides, on_end=runs.append, part=part)
     except W2VError as error:
@@ -192,21 +188,15 @@ def _draw_best(ledger: Ledger, parent: Parent) -> None:
 
 
 def write_report_files(results: SweepResults, folder: Path) -> list[Path]:
-    """Write the report of a sweep, and return its files.
+    """Write the report of a sweep, and return its files."""
+    from pipeline.sweep.report import write_report
 
-    Raises:
-        SweepError: if this version has none.
-    """
-    if importlib.util.find_spec(_REPORT) is None:
-        raise SweepError("this version of w2v writes no report")
-    importlib.import_module(_REPORT).write_report(results, folder)
+    write_report(results, folder)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _report(ledger: Ledger, parent: Parent) -> None:
     """Write the report, and keep it with the parent."""
-    if importlib.util.find_spec(_REPORT) is None:
-        return
     folder = ledger.folder / "report"
     files = write_report_files(read_results(ledger), folder)
     parent.log_files(

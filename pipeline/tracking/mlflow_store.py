@@ -28,6 +28,7 @@ def import_mlflow() -> None:
     # Standard output belongs to what the command prints.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Its own limits are 120 s and 7 retries: an epoch would wait for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -37,7 +38,10 @@ def import_mlflow() -> None:
     with warnings.catch_warnings():
         # What it uses of its libraries' old ways is not for our users to change.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Nor are the type hints of its own models.
+        warnings.simplefilter("ignore", UserWarning)
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+        importlib.import_module("mlflow.pyfunc")
 
 
 def ready_store(home: Path) -> str:

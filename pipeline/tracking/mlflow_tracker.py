@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.artifacts import file_digest
 from pipeline.errors import RunGoneError, TrackingError
 from pipeline.records import RunRecord, Status, check_finite, run_folder
+from pipeline.tracking import mlflow_model
 from pipeline.tracking.files import artifact_path, check_file, table_json, written
 from pipeline.tracking.mlflow_limits import (
     LONGEST_NAME,
@@ -40,6 +42,7 @@ from pipeline.tracking.outbox import (
     End,
     Entry,
     File,
+    Model,
     Outbox,
     Params,
     Points,
@@ -70,6 +73,7 @@ def open_mlflow(
     tags: Mapping[str, str],
     run_id: str | None,
     system_seconds: float,
+    register_as: str | None,
 ) -> "MlflowTracker":
     """Begin a run, or go on with one.
 
@@ -81,6 +85,7 @@ def open_mlflow(
         tags: Its first tags.
         run_id: A run of the same store to go on with.
         system_seconds: Time between samples of memory and CPU; 0 takes none.
+        register_as: The registered model that the run's model becomes a version of.
 
     Raises:
         TrackingError: if the store cannot be used; for a server that cannot be
@@ -115,7 +120,14 @@ def open_mlflow(
             known = _history(client, run, outbox)
     except MlflowException as error:
         raise TrackingError(f"tracking store {store}: {reason_of(error)}") from error
-    return MlflowTracker(sender, store, run, known, system_seconds)
+    return MlflowTracker(
+        sender,
+        store,
+        run,
+        known,
+        system_seconds=system_seconds,
+        register_as=register_as,
+    )
 
 
 def send_unsent(home: Path, record: RunRecord) -> int:
@@ -181,14 +193,17 @@ class MlflowTracker:
         store: str,
         run: "Run",
         known: Mapping[tuple[str, int], float],
+        *,
         system_seconds: float,
+        register_as: str | None,
     ) -> None:
         self.run_id: str = run.info.run_id
         self.uri = store
         self.artifact_uri: str = run.info.artifact_uri
         self.experiment: str | None = run.info.experiment_id
         self._sender = sender
-        self._files: set[str] = set()
+        self._register_as = register_as
+        self._files: dict[str, str] = {}  # path -> sha256
         tables = json.loads(run.data.tags.get(_TABLES_TAG, "[]"))
         self._tables = [table["path"] for table in tables]
         self._known = dict(known)  # (metric, step) -> value of all logged so far
@@ -201,6 +216,11 @@ class MlflowTracker:
     def artifacts(self) -> tuple[str, ...]:
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         return tuple(sorted(self._files))
+
+    @property
+    def artifact_digests(self) -> Mapping[str, str]:
+        """Path -> sha256 of the content, of the artifacts logged so far."""
+        return dict(sorted(self._files.items()))
 
     def log_params(self, params: Mapping[str, str]) -> None:
         """Log params; a value too long for MLflow is cut, with its digest."""
@@ -230,8 +250,15 @@ class MlflowTracker:
         """Keep a copy of a file."""
         check_file(local)
         path = artifact_path(f"{folder}/{local.name}" if folder else local.name)
+        digest = file_digest(local)
         self._sender.send(File(local.absolute(), path))
-        self._files.add(path)
+        self._files[path] = digest
+
+    def log_model(self, local: Path) -> None:
+        """Log the run's model, and register it if that is configured."""
+        check_file(local)
+        path = f"{mlflow_model.NAME}/{local.name}"
+        self._sender.send(Model(local.absolute(), path, self._register_as))
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Keep a file with this content."""
@@ -331,6 +358,8 @@ def _deliver(client: "MlflowClient", run_id: str, entry: Entry) -> None:
             folder, _, _ = path.rpartition("/")
             with _named(local, path) as file:
                 client.log_artifact(run_id, str(file), folder or None)
+        case Model(local, _, register_as):
+            mlflow_model.log_model(client, run_id, local, register_as)
         case Dataset(name, digest, source_type, source, schema, profile):
             dataset = e.Dataset(name, digest, source_type, source, schema, profile)
             context = e.InputTag("mlflow.data.context", "training")

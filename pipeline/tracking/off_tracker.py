@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.artifacts import file_digest
 from pipeline.errors import StorageError
 from pipeline.records import Status, check_finite
 from pipeline.tracking.files import artifact_path, check_file, table_json, written
@@ -23,13 +24,18 @@ class OffTracker:
         self.uri = ""
         self.experiment: str | None = None
         self._folder = home / "artifacts" / "off" / self.run_id / "artifacts"
-        self._logged: set[str] = set()
+        self._logged: dict[str, str] = {}  # path -> sha256
         self.artifact_uri = self._folder.as_uri()
 
     @property
     def artifacts(self) -> tuple[str, ...]:
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         return tuple(sorted(self._logged))
+
+    @property
+    def artifact_digests(self) -> Mapping[str, str]:
+        """Path -> sha256 of the content, of the artifacts logged so far."""
+        return dict(sorted(self._logged.items()))
 
     def log_params(self, params: Mapping[str, str]) -> None:
         """Do nothing: the record holds them."""
@@ -53,6 +59,7 @@ class OffTracker:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 shutil.copyfile(local, fresh)
+                digest = file_digest(fresh)
                 fresh.replace(target)
             finally:
                 fresh.unlink(missing_ok=True)
@@ -61,7 +68,10 @@ class OffTracker:
                 f"cannot write artifact {target}: {error.strerror}. Free space, or "
                 "set home to a folder that can be written"
             ) from error
-        self._logged.add(path)
+        self._logged[path] = digest
+
+    def log_model(self, local: Path) -> None:
+        """Do nothing: without MLflow there is no model to serve."""
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Write a file."""

@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,6 +65,22 @@ class File:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A file of vectors to be served as the run's model.
+
+    Attributes:
+        local: Where it lies now.
+        path: Where it is kept while it waits; no artifact path.
+        register_as: The registered model to make it a version of, if any.
+    """
+
+    local: Path
+    path: str
+    register_as: str | None
+    kind: Literal["model"] = "model"
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A dataset input, in the words of MLflow's `Dataset`."""
 
@@ -86,7 +102,7 @@ class End:
     kind: Literal["end"] = "end"
 
 
-Entry = Params | Points | Tags | File | Dataset | End
+Entry = Params | Points | Tags | File | Model | Dataset | End
 
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(
     Annotated[Entry, Field(discriminator="kind")],
@@ -140,13 +156,13 @@ class Outbox:
             except ValidationError:
                 log.warning("%s:%d: damaged, not sent", self._path, number)
                 continue
-            if isinstance(entry, File):
+            if isinstance(entry, File | Model):
                 # Where the line says that it lies is not looked at: it might name
                 # any file of this machine.
                 if artifact_path(entry.path) != entry.path:
                     log.warning("%s:%d: no artifact, not sent", self._path, number)
                     continue
-                entry = File(self._files / entry.path, entry.path)
+                entry = replace(entry, local=self._files / entry.path)
             found.append(entry)
         return found
 
@@ -161,7 +177,9 @@ class Outbox:
                 shutil.rmtree(self._files, ignore_errors=True)
 
     def _with_content(self, entry: Entry) -> Entry:
-        if not isinstance(entry, File) or entry.local.is_relative_to(self._files):
+        if not isinstance(entry, File | Model):
+            return entry
+        if entry.local.is_relative_to(self._files):
             return entry
         kept = self._files / entry.path
         try:
@@ -169,7 +187,7 @@ class Outbox:
             shutil.copyfile(entry.local, kept)
         except OSError as error:
             raise _cannot_write(kept, error) from error
-        return File(kept, entry.path)
+        return replace(entry, local=kept)
 
 
 def _append(path: Path, entry: Entry) -> None:

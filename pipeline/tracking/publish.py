@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import singledispatch
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def publish(
         Vocab            tables/vocab: the most frequent words
         EncodedCorpus    nothing: it follows from the two above
         TrainingHistory  curves train/..., and tables/history
-        Embeddings       vectors/vectors.npz
+        Embeddings       vectors/vectors.npz, and the model
         Metrics          metrics
         Tables           tables/<name>
         Figures          figures/<file>
@@ -85,7 +86,9 @@ def _(
 def _(vocab: Vocab, tracker: Tracker, name: str, *_: object) -> None:
     words = pa.array(vocab.words[:_VOCAB_ROWS], pa.string())
     counts = vocab.counts[:_VOCAB_ROWS]
-    table = pa.table({"id": np.arange(len(counts)), "word": words, "count": counts})
+    table = pa.table({"id": np.arange(len(counts)), "word": words})
+    if counts.any() or not counts.size:  # where they are known
+        table = table.append_column("count", pa.array(counts))
     tracker.log_table(table, f"tables/{name}")
 
 
@@ -120,6 +123,10 @@ def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
         path = Path(scratch) / "vectors.npz"
         save_vectors(path, embeddings)
         tracker.log_file(path, "vectors")
+        # It answers with the center vectors; the others would double it.
+        none = np.empty((len(embeddings.words), 0), np.float32)
+        save_vectors(path, replace(embeddings, context=none))
+        tracker.log_model(path)
 
 
 @_publish.register

@@ -21,6 +21,11 @@ from pydantic import Field
 from pipeline.fields import NonNegativeFloat
 from pipeline.records import Status
 
+# What MLflow's registry takes: an address models:/<name>/<version> is cut at / and :.
+ModelName = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^/:\s'\"]+$")
+]
+
 
 @dataclass(frozen=True)
 class LocalTracking:
@@ -29,11 +34,13 @@ class LocalTracking:
     Attributes:
         experiment: Name of the group of runs.
         system_seconds: Time between two samples of memory and CPU; 0 takes none.
+        register_as: Registered model that a run's model becomes a version of.
     """
 
     backend: Literal["local"]
     experiment: Annotated[str, Field(min_length=1, max_length=200)]
     system_seconds: NonNegativeFloat
+    register_as: ModelName | None
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,14 @@ class ServerTracking:
         experiment: Name of the group of runs.
         uri: Address of the server.
         system_seconds: Time between two samples of memory and CPU; 0 takes none.
+        register_as: Registered model that a run's model becomes a version of.
     """
 
     backend: Literal["server"]
     experiment: Annotated[str, Field(min_length=1, max_length=200)]
     uri: str
     system_seconds: NonNegativeFloat
+    register_as: ModelName | None
 
     def __post_init__(self) -> None:
         try:
@@ -113,6 +122,11 @@ class Tracker(Protocol):
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         ...
 
+    @property
+    def artifact_digests(self) -> Mapping[str, str]:
+        """Path -> sha256 of the content, of the artifacts logged so far."""
+        ...
+
     def log_params(self, params: Mapping[str, str]) -> None:
         """Log values that stay the same throughout the run."""
         ...
@@ -133,6 +147,17 @@ class Tracker(Protocol):
 
     def log_file(self, local: Path, folder: str = "") -> None:
         """Keep a copy of a file, under its own name, in a folder.
+
+        Raises:
+            TrackingError: if there is no such file.
+        """
+        ...
+
+    def log_model(self, local: Path) -> None:
+        """Log a model that answers requests with vectors.
+
+        Args:
+            local: An .npz that `pipeline.core.vectors` wrote.
 
         Raises:
             TrackingError: if there is no such file.
@@ -213,6 +238,7 @@ def open_tracker(
         tags=tags,
         run_id=run_id,
         system_seconds=config.system_seconds,
+        register_as=config.register_as,
     )
 
 

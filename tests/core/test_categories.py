@@ -3,11 +3,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from pipeline.core.categories import cluster, neighbor_precision, purity
+from pipeline.core.categories import (
+    adjusted_rand,
+    cluster,
+    crossed,
+    neighbor_precision,
+    purity,
+    read_categories,
+)
 from pipeline.core.similarity import unit_vectors
+from pipeline.errors import DataError
 
 
 def ring(*degrees):
@@ -17,6 +26,11 @@ def ring(*degrees):
 
 def ids(*values):
     return np.array(values, np.int32)
+
+
+def table_of(classes, clusters):
+    cells, shape = crossed(np.asarray(classes), np.asarray(clusters))
+    return cells.sum(axis=0).reshape(shape)
 
 
 def test_precision_of_a_hand_worked_case():
@@ -101,8 +115,44 @@ def test_k_means_of_fewer_distinct_points_than_clusters_makes_fewer(points):
 def test_purity_equals_that_of_scikit_learns_contingency_table(items):
     classes, clusters = np.array(items, np.int32).T
 
-    table = contingency_matrix(classes, clusters)  # classes × clusters
-    assert purity(classes, clusters) == table.max(axis=0).sum() / table.sum()
+    theirs = contingency_matrix(classes, clusters)  # classes × clusters
+    table = table_of(classes, clusters)
+    assert purity(table) == theirs.max(axis=0).sum() / theirs.sum()
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
+def test_adjusted_rand_equals_scikit_learns(items):
+    classes, clusters = np.array(items, np.int32).T
+    table = table_of(classes, clusters)
+
+    known = adjusted_rand_score(classes, clusters)
+    assert adjusted_rand(table, table) == pytest.approx(known, abs=1e-12)
+
+
+points = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 3))
+
+
+@given(st.lists(points, min_size=2, max_size=12))
+def test_adjusted_rand_of_a_resample_leaves_out_pairs_of_a_point_with_itself(items):
+    classes, clusters, times = np.array(items, np.int32).T.astype(np.int32)
+    cells, shape = crossed(classes, clusters)
+    tables = (times @ cells).reshape(shape), (times**2 @ cells).reshape(shape)
+
+    found = float(adjusted_rand(*tables))
+
+    both = rows = columns = every = 0
+    for i in range(len(items)):
+        for j in range(i):
+            pairs = int(times[i]) * int(times[j])
+            together = bool(clusters[i] == clusters[j]), bool(classes[i] == classes[j])
+            every += pairs
+            rows += pairs * together[0]
+            columns += pairs * together[1]
+            both += pairs * all(together)
+    expected = rows * columns / max(every, 1)
+    possible = (rows + columns) / 2 - expected
+    naive = (both - expected) / possible if possible > 1e-9 else 1
+    assert found == pytest.approx(naive, abs=1e-9)
 
 
 def test_purity_of_a_hand_worked_case():
@@ -110,4 +160,48 @@ def test_purity_of_a_hand_worked_case():
     clusters = np.repeat([0, 1, 2], [6, 6, 5])
     classes = np.array([0] * 5 + [1] + [0] + [1] * 4 + [2] + [0] * 2 + [2] * 3)
 
-    assert purity(classes, clusters) == pytest.approx(12 / 17)
+    assert purity(table_of(classes, clusters)) == pytest.approx(12 / 17)
+
+
+# Files
+
+
+SECTIONS = ": fruit\n# all of them\napple  pear\nplum apple\n\n: tools\nhammer\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECTIONS,
+        "apple fruit\npear fruit\nplum fruit\nhammer tools\n",
+        "Word\tCategory\napple\tfruit\npear\tfruit\nplum\tfruit\nhammer\ttools",
+        '"apple","fruit"\npear, fruit\nplum,fruit\napple,fruit\nhammer,tools\n',
+    ],
+)
+def test_categories_are_read_in_either_form(tmp_path, text):
+    path = tmp_path / "groups.txt"
+    path.write_text(text)
+
+    found = read_categories(path)
+
+    assert found == {"fruit": ("apple", "pear", "plum"), "tools": ("hammer",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected words with their categories, found none"),
+        ("# none\n\n", "expected words with their categories"),
+        (": empty\n", "expected words with their categories"),
+        (":\na b", r"groups\.txt:1: expected a name after the colon"),
+        ("a b\nc d e", r"groups\.txt:2: expected 2 columns \(word, category\)"),
+        ("a\tb\nc\t", r"groups\.txt:2: expected a category of 'c'"),
+        ("a\tb\n\tc", r"groups\.txt:2: expected 2 columns"),
+    ],
+)
+def test_a_malformed_category_file_is_named(tmp_path, text, message):
+    path = tmp_path / "groups.txt"
+    path.write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        read_categories(path)

@@ -4,7 +4,6 @@ import html
 import io
 import itertools
 import json
-import shutil
 import struct
 import time
 from html.parser import HTMLParser
@@ -13,6 +12,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from browsers import asked_schemes, severe
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -601,36 +601,6 @@ class TestHeatmap:
         assert pixels(heatmap_png(few, [])).std() > 0
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromedriver on the path")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(argument)
-    options.set_capability(
-        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
-    )
-    service = webdriver.ChromeService(executable_path=driver)
-    session = webdriver.Chrome(options=options, service=service)
-    yield session
-    session.quit()
-
-
 def look(browser, path: Path, width, height=800):
     """Open a page in a window of this size and wait for what it draws."""
     browser.get_log("performance")
@@ -679,17 +649,8 @@ def test_a_browser_draws_the_page_as_text_without_a_network(
             "document.querySelector('.hoverlayer'));"
             "return Boolean(order & Node.DOCUMENT_POSITION_FOLLOWING);"
         )
-    assert not [
-        each for each in browser.get_log("browser") if each["level"] == "SEVERE"
-    ]
-    events = [
-        json.loads(e["message"])["message"] for e in browser.get_log("performance")
-    ]
-    asked = {
-        event["params"]["request"]["url"].split(":")[0]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    }
+    assert not severe(browser)
+    asked = asked_schemes(browser)
     assert "file" in asked
     assert not {"http", "https", "ws", "wss"} & asked
 
@@ -821,6 +782,4 @@ def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path, n
             assert browser.execute_script(
                 "return document.getElementById('figure')._fullData[0].visible"
             ) is False  # fmt: skip
-    assert not [
-        each for each in browser.get_log("browser") if each["level"] == "SEVERE"
-    ]
+    assert not severe(browser)

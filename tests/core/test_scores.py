@@ -4,15 +4,11 @@ from gensim.models import KeyedVectors
 from scipy.stats import spearmanr
 
 from pipeline.core.analogy import Question, read_questions
-from pipeline.core.scores import (
-    by_section,
-    list_answers,
-    list_neighbors,
-    score_analogies,
-    score_categories,
-    score_similarity,
-)
-from pipeline.core.similarity import WordPair, unit_vectors
+from pipeline.core.analogy_scores import by_section, score_analogies
+from pipeline.core.category_scores import score_categories
+from pipeline.core.listings import list_answers, list_neighbors
+from pipeline.core.similarity import WordPair, random_vectors, unit_vectors
+from pipeline.core.similarity_scores import score_similarity
 from pipeline.core.types import Embeddings, Normalization
 from pipeline.errors import DataError
 
@@ -33,6 +29,18 @@ def gensim_of(embeddings):
 
 def unit_of(embeddings):
     return unit_vectors(embeddings.center)
+
+
+def spaces_of(embeddings, words=None):
+    """Return unit vectors of the first words, and random ones."""
+    unit = unit_of(embeddings)
+    return unit[:words], random_vectors(*unit.shape, 1)[:words]
+
+
+def row_of(found, metric):
+    """Return a metric's row in the table of scores."""
+    rows = {row["metric"]: row for row in found.tables["scores"].to_pylist()}
+    return rows[metric]
 
 
 class Progress:
@@ -116,7 +124,9 @@ def test_similarity_equals_spearman_of_gensims_cosines(rng):
     ]
     missing = [WordPair(41, "w0", "none", 99), WordPair(42, "none", "none", -99)]
 
-    found = score_similarity(embeddings, unit_of(embeddings), "set", [*pairs, *missing])
+    found = score_similarity(
+        embeddings, *spaces_of(embeddings), "set", [*pairs, *missing], seed=1
+    )
 
     theirs = gensim_of(embeddings)
     cosines = [theirs.similarity(p.first.lower(), p.second) for p in pairs]
@@ -127,6 +137,9 @@ def test_similarity_equals_spearman_of_gensims_cosines(rng):
         spearmanr(rounded, human).statistic, abs=1e-12
     )
     assert found.scores["similarity/set_coverage"] == 40 / 42
+    assert found.scores["similarity/set_zero"] == pytest.approx(
+        spearmanr([*rounded, 0, 0], [*human, 99, -99]).statistic, abs=1e-12
+    )
     rows = found.tables["similarity_pairs"].to_pylist()
     np.testing.assert_allclose([row["cosine"] for row in rows[:40]], cosines, atol=1e-6)
     assert [(row["found"], row["cosine"]) for row in rows[40:]] == [(False, None)] * 2
@@ -136,8 +149,9 @@ def test_an_undefined_similarity_is_no_metric_and_its_table_says_why():
     embeddings = embeddings_of(np.eye(3))
     pairs = [WordPair(1, "w0", "w1", 5), WordPair(2, "w0", "x", 1)]
 
-    found = score_similarity(embeddings, unit_of(embeddings), "one", pairs)
+    found = score_similarity(embeddings, *spaces_of(embeddings), "one", pairs, seed=1)
 
+    # Over all pairs, the missing one at cosine 0: both cosines are 0.
     assert found.scores == {"similarity/one_coverage": 0.5}
     (row,) = found.tables["similarity"].to_pylist()
     assert row == {
@@ -146,8 +160,34 @@ def test_an_undefined_similarity_is_no_metric_and_its_table_says_why():
         "found": 1,
         "coverage": 0.5,
         "spearman": None,
+        "low": None,
+        "high": None,
+        "random": None,
+        "spearman_zero": None,
         "note": "needs at least 2 covered pairs, found 1",
     }
+
+
+def test_a_similarity_has_its_interval_and_its_control():
+    # Cosines fall with the angle, and so do the human scores: ρ is 1.
+    angles = np.linspace(0, 1.5, 12)
+    embeddings = embeddings_of(np.column_stack([np.cos(angles), np.sin(angles)]))
+    unit, random = spaces_of(embeddings)
+    pairs = [WordPair(i, "w0", f"w{i}", 12 - i) for i in range(1, 12)]
+
+    found = score_similarity(embeddings, unit, random, "set", pairs, seed=1)
+
+    swapped = score_similarity(embeddings, random, unit, "set", pairs, seed=1)
+    assert found.scores["similarity/set"] == pytest.approx(1)
+    assert found.scores["similarity/set_low"] == pytest.approx(1)
+    assert found.scores["similarity/set_high"] == pytest.approx(1)
+    assert found.scores["similarity/set_random"] == swapped.scores["similarity/set"]
+    row = row_of(found, "similarity/set")
+    assert (row["unit"], row["asked"], row["found"], row["coverage"]) == (
+        *("pairs", 11, 11, 1.0),
+    )
+    low, high = (swapped.scores[f"similarity/set_{end}"] for end in ("low", "high"))
+    assert low < swapped.scores["similarity/set"] < high
 
 
 # Analogies
@@ -167,9 +207,10 @@ def test_analogies_equal_gensims_evaluation(rng, tmp_path, restrict):
 
     found = score_analogies(
         embeddings,
-        unit_of(embeddings)[:restrict],
+        *spaces_of(embeddings, restrict),
         "set",
         by_section("here", read_questions(path)),
+        seed=1,
         advance=progress,
     )
 
@@ -204,9 +245,10 @@ def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
 
     found = score_analogies(
         embeddings,
-        unit_of(embeddings),
+        *spaces_of(embeddings),
         "set",
         by_section("here", read_questions(path)),
+        seed=1,
         advance=Progress(),
     )
 
@@ -224,12 +266,43 @@ def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
     assert [row["correct_mul"] for row in rows] == right
 
 
+def test_an_analogy_total_has_its_interval_and_its_control(rng):
+    embeddings = embeddings_of(related(rng, 15))
+    unit, random = spaces_of(embeddings)
+    words = [(f"w{a}", f"w{a + 15}") for a in range(15)]
+    questions = [Question("s", (*p, *q)) for p in words for q in words if p != q]
+    settings = {"seed": 1, "advance": Progress()}
+
+    found = score_analogies(
+        embeddings, unit, random, "set", {"s": questions}, **settings
+    )
+
+    swapped = score_analogies(
+        embeddings, random, unit, "set", {"s": questions}, **settings
+    )
+    total = "analogy/set/total"
+    assert 0.1 < found.scores[total] < 0.9
+    assert found.scores[f"{total}_low"] < found.scores[total]
+    assert found.scores[f"{total}_high"] > found.scores[total]
+    assert found.scores[f"{total}_random"] == swapped.scores[total]
+    # Questions of one pair are drawn together: wider than if each were alone.
+    alone = 1.96 * (found.scores[total] * (1 - found.scores[total]) / 210) ** 0.5
+    assert found.scores[f"{total}_high"] - found.scores[f"{total}_low"] > 2 * alone
+    assert row_of(found, "analogy/set/s")["low"] is not None
+    assert row_of(found, "analogy_mul/set/total")["asked"] == 210
+
+
 def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy():
     embeddings = embeddings_of(np.eye(3))
     sections = {"s": (Question("s", ("w0", "w1", "w2", "w3")),)}
 
     found = score_analogies(
-        embeddings, unit_of(embeddings), "set", sections, advance=Progress()
+        embeddings,
+        *spaces_of(embeddings),
+        "set",
+        sections,
+        seed=1,
+        advance=Progress(),
     )
 
     assert found.scores == {"analogy/set/coverage": 0.0, "analogy/set/s_coverage": 0.0}
@@ -244,7 +317,12 @@ def test_a_question_with_no_word_left_to_answer_is_wrong():
     sections = {"s": (Question("s", ("w0", "w1", "w0", "w1")),)}
 
     found = score_analogies(
-        embeddings, unit_of(embeddings), "set", sections, advance=Progress()
+        embeddings,
+        *spaces_of(embeddings),
+        "set",
+        sections,
+        seed=1,
+        advance=Progress(),
     )
 
     assert found.scores["analogy/set/total"] == 0
@@ -263,7 +341,8 @@ def test_a_section_may_be_interrupted():
 
 
 @pytest.mark.parametrize(
-    "names", [["Total"], ["coverage"], ["x coverage"], ["..."], ["a b", "a_b"]]
+    "names",
+    [["Total"], ["coverage"], ["total low"], ["x coverage"], ["..."], ["a b", "a_b"]],
 )
 def test_sections_that_would_share_a_metric_are_refused(names):
     questions = [Question(name, ("a", "b", "c", "d")) for name in names]
@@ -280,10 +359,24 @@ def test_categories_that_lie_apart_score_one():
     embeddings = embeddings_of(axes)
     groups = {name: [f"W{4 * i + j}" for j in range(4)] for i, name in enumerate("abc")}
 
-    found = score_categories(embeddings, unit_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
 
+    sides = {
+        name: found.scores.pop(name)
+        for name in sorted(found.scores)
+        if name.endswith(("_low", "_high", "_random"))
+    }
+    of = ("adjusted_rand", "precision_at_10", "purity")
+    assert sorted(sides) == sorted(
+        f"category/{measure}_{end}"
+        for measure in of
+        for end in ("low", "high", "random")
+    )
+    assert all(v == 1 for k, v in sides.items() if not k.endswith("random"))
+    assert all(v < 1 for k, v in sides.items() if k.endswith("random"))
     assert found.scores == {
         "category/purity": 1.0,
+        "category/adjusted_rand": 1.0,
         "category/a/precision_at_10": 1.0,
         "category/b/precision_at_10": 1.0,
         "category/c/precision_at_10": 1.0,
@@ -300,7 +393,7 @@ def test_category_rows_show_neighbors_and_clusters_of_the_words_found():
     embeddings = embeddings_of(vectors, ["a", "x", "b", "c", "d"])
     groups = {"first": ["None", "B", "a", "A"], "second": ["c", "d", "none"]}
 
-    found = score_categories(embeddings, unit_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
 
     columns = ("category", "word", "found", "precision_at_10", "neighbors", "cluster")
     rows = found.tables["category_words"].to_pylist()
@@ -313,6 +406,7 @@ def test_category_rows_show_neighbors_and_clusters_of_the_words_found():
         ("second", "none", False, None, None, None),
     ]
     assert found.tables["categories"].to_pylist()[0] == {
+        "set": "builtin",
         "category": "first",
         "asked": 3,
         "found": 2,
@@ -328,7 +422,7 @@ def test_a_word_of_two_categories_is_left_out_of_clusters_only():
     embeddings = embeddings_of(vectors, "abcde")
     groups = {"first": "abc", "second": "cde"}
 
-    found = score_categories(embeddings, unit_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
 
     rows = found.tables["category_words"].to_pylist()
     assert [row["cluster"] for row in rows] == [0, 0, None, None, 1, 1]
@@ -340,7 +434,7 @@ def test_a_word_of_two_categories_is_left_out_of_clusters_only():
 def test_purity_of_fewer_than_two_categories_is_not_defined(groups):
     embeddings = embeddings_of(np.eye(3))
 
-    found = score_categories(embeddings, unit_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
 
     assert "category/purity" not in found.scores
 
@@ -348,6 +442,37 @@ def test_purity_of_fewer_than_two_categories_is_not_defined(groups):
 def test_categories_that_the_vocabulary_lacks_have_only_coverage():
     embeddings = embeddings_of([[1.0]])
 
-    found = score_categories(embeddings, unit_of(embeddings), {"a": ["x"]}, seed=1)
+    found = score_categories(embeddings, *spaces_of(embeddings), {"a": ["x"]}, seed=1)
 
     assert found.scores == {"category/coverage": 0.0, "category/a/coverage": 0.0}
+
+
+def test_a_named_set_has_metrics_of_its_own_and_no_more(rng):
+    embeddings = embeddings_of(rng.normal(size=(12, 3)))
+    groups = {"a": ["w0", "w1", "w2"], "b": ["w3", "w4"], "c": ["w5", "nowhere"]}
+    spaces = spaces_of(embeddings)
+
+    named = score_categories(embeddings, *spaces, groups, seed=1, name="mine")
+
+    builtin = score_categories(embeddings, *spaces, groups, seed=1)
+    plain = {k: v for k, v in builtin.scores.items() if k.count("/") == 1}
+    measures = {k.removeprefix("category/mine/") for k in named.scores}
+    assert measures == {k.removeprefix("category/") for k in plain}
+    for measure in ("purity", "adjusted_rand", "precision_at_10", "coverage"):
+        assert named.scores[f"category/mine/{measure}"] == plain[f"category/{measure}"]
+    assert set(named.tables["category_words"].column("set").to_pylist()) == {"mine"}
+    assert row_of(named, "category/mine/purity")["found"] == 6
+
+
+def test_measures_of_clusters_have_intervals_around_them(rng):
+    embeddings = embeddings_of(rng.normal(size=(60, 4)) + np.eye(4).repeat(15, axis=0))
+    groups = {f"g{i}": [f"w{15 * i + j}" for j in range(15)] for i in range(4)}
+
+    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
+
+    for measure in ("purity", "adjusted_rand", "precision_at_10"):
+        low, value, high = (
+            found.scores[f"category/{measure}{end}"] for end in ("_low", "", "_high")
+        )
+        assert low <= value <= high
+        assert low < high

@@ -3,12 +3,21 @@ import shutil
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter, ValidationError
 from threadpoolctl import threadpool_limits
 
-from pipeline.core.types import Embeddings, Normalization, Vocab
+from pipeline.core.types import (
+    Corpus,
+    Embeddings,
+    EncodedCorpus,
+    EncodedSplit,
+    Normalization,
+    Vocab,
+)
+from pipeline.core.vectors import save_vectors
 from pipeline.core.wordlists import ANALOGIES, CATEGORIES
 from pipeline.errors import ConfigError, DataError
 from pipeline.report import Report
@@ -60,9 +69,16 @@ def planted_space(rng):
 
 
 def run(config, space, tmp_path, report=None):
-    vocab, embeddings = space
+    vocab, embeddings, *tagged = space
+    corpus, encoded = tagged or (Corpus({}), EncodedCorpus({}, ("train",)))
     return evaluate(
-        config, vocab, embeddings, workspace=tmp_path, report=report or Report()
+        config,
+        corpus,
+        encoded,
+        vocab,
+        embeddings,
+        workspace=tmp_path,
+        report=report or Report(),
     )
 
 
@@ -116,9 +132,17 @@ def test_metric_names_are_short_and_those_of_known_files_fixed(config, rng, tmp_
 
     metrics, tables = run(settings, random_space(rng, "abcde"), tmp_path)
 
-    assert set(metrics.values) == {
+    names = {
+        name
+        for name in metrics.values
+        if not name.startswith("geometry/")
+        and not name.endswith(("_low", "_high", "_random"))
+    }
+    assert names == {
         "similarity/ws353",
+        "similarity/ws353_zero",
         "similarity/ws353_coverage",
+        "similarity/my_pairs_zero",
         "similarity/my_pairs_coverage",  # one pair found: no correlation
         "analogy/google/s_1",
         "analogy/google/s_1_coverage",
@@ -127,6 +151,11 @@ def test_metric_names_are_short_and_those_of_known_files_fixed(config, rng, tmp_
         "analogy_mul/google/s_1",
         "analogy_mul/google/total",
     }
+    assert {n for n in metrics.values if n.startswith("geometry/")} == {
+        "geometry/isotropy",
+        "geometry/mean_cosine",
+        "geometry/norm_frequency",
+    }  # five words are each others' neighbors evenly: no hubness
     assert metrics.values["similarity/my_pairs_coverage"] == 0.5
     assert tables.tables["similarity"].column("set").to_pylist() == [
         "my_pairs",
@@ -255,7 +284,7 @@ def test_a_file_whose_name_holds_brackets_is_found(config, tmp_path):
     assert list(files.values()) == [path]
 
 
-@pytest.mark.parametrize("key", ["similarity_files", "analogy_files"])
+@pytest.mark.parametrize("key", ["similarity_files", "analogy_files", "category_files"])
 @pytest.mark.parametrize("pattern", ["none.txt", "*.none", "."])
 def test_a_pattern_that_names_no_file_is_refused(config, tmp_path, key, pattern):
     settings = config(**{key: [str(tmp_path / pattern)]})
@@ -270,6 +299,9 @@ def test_a_pattern_that_names_no_file_is_refused(config, tmp_path, key, pattern)
         ("similarity_files", ["a b.txt", "a_b.txt"], "share the metric name 'a_b'"),
         ("similarity_files", ["EN-RG-65.txt", "rg65.csv"], "metric name 'rg65'"),
         ("similarity_files", ["x.txt", "x_coverage.txt"], "coverage has"),
+        ("similarity_files", ["x.txt", "x_zero.txt"], "zero has"),
+        ("similarity_files", ["x.txt", "x_random.txt"], "random has"),
+        ("category_files", ["Months.csv"], "'months'"),
         ("similarity_files", ["....txt"], "makes no metric name"),
         ("analogy_files", ["google.txt", "questions-words.txt"], "name 'google'"),
         ("analogy_files", ["Builtin.txt"], "'builtin'"),
@@ -291,6 +323,10 @@ def test_files_that_would_share_a_metric_are_refused(
     [
         {"top_k": 0},
         {"restrict_vocab": 0},
+        {"geometry_words": 0},
+        {"against": ""},
+        {"probe": {"enabled": True, "window": 11, "shrinkage": 1e-4, "final": False}},
+        {"probe": {"enabled": True, "window": 2, "shrinkage": 0.0, "final": False}},
         {"neighbors_of": [""]},
         {"analogies": [["a", "b"]]},
         {"analogies": [["a", "b", "c", "d"]]},
@@ -330,3 +366,130 @@ def test_coverage_of_the_public_sets_by_conll_is_as_known(
         "analogy/google/coverage": 7365 / 19544,
     }
     assert known.items() <= metrics.values.items()
+
+
+# The probe
+
+
+def tagged_space(rng, splits=("train", "valid", "test"), column="ner"):
+    """Return a space of five words, and a corpus in which b and d are entities."""
+    vocab, embeddings = random_space(rng, "abcde")
+    tables, encoded = {}, {}
+    for name in splits:
+        ids = rng.integers(0, 5, (40, 3)).astype(np.int32)
+        tags = np.array(["O", "B-PER", "O", "B-LOC", "O"])[ids]
+        tokens = np.array(list("abcde"))[ids]
+        columns = {"tokens": tokens.tolist(), column: tags.tolist()}
+        tables[name] = pa.table(columns)
+        encoded[name] = EncodedSplit(ids.ravel(), np.arange(0, 121, 3))
+    return vocab, embeddings, Corpus(tables), EncodedCorpus(encoded, ("train",))
+
+
+def test_the_probe_is_scored_on_valid_and_never_on_test_unasked(config, rng, tmp_path):
+    space = tagged_space(rng)
+    _, _, corpus, encoded = space
+    asked = config(
+        probe={"enabled": True, "window": 1, "shrinkage": 1e-4, "final": True}
+    )
+
+    metrics, _ = run(config(), space, tmp_path)
+    final, _ = run(asked, space, tmp_path)
+
+    assert metrics.values["probe/f1"] == 1
+    assert not any(name.startswith("probe/test") for name in metrics.values)
+    assert final.values["probe/test/f1"] == 1
+    # Without its test split the corpus gives the same scores.
+    rest = {name: corpus.splits[name] for name in ("train", "valid")}
+    without, _ = run(config(), (*space[:2], Corpus(rest), encoded), tmp_path)
+    assert without.values == metrics.values
+
+
+@pytest.mark.parametrize(
+    "tagged", [{"splits": ("train", "valid"), "column": "pos"}, {"splits": ("train",)}]
+)
+def test_without_tags_the_probe_is_skipped_and_the_log_says_why(
+    config, rng, tmp_path, caplog, tagged
+):
+    caplog.set_level("INFO", "pipeline")
+
+    metrics, _ = run(config(), tagged_space(rng, **tagged), tmp_path)
+
+    assert not any(name.startswith("probe") for name in metrics.values)
+    assert "no probe: the corpus has no entity tags in split" in caplog.text
+    assert "valid" in caplog.text
+
+
+def test_a_final_score_on_a_corpus_without_test_is_refused(config, rng, tmp_path):
+    asked = config(
+        probe={"enabled": True, "window": 1, "shrinkage": 1e-4, "final": True}
+    )
+
+    with pytest.raises(ConfigError, match=r"evaluate\.probe\.final=true.* split test"):
+        run(asked, tagged_space(rng, ("train", "valid")), tmp_path)
+
+
+def test_the_probe_can_be_left_out(config, rng, tmp_path):
+    off = {"enabled": False, "window": 1, "shrinkage": 1e-4, "final": True}
+
+    metrics, _ = run(config(probe=off), tagged_space(rng), tmp_path)
+
+    assert not any(name.startswith("probe") for name in metrics.values)
+
+
+# Category files and other runs
+
+
+def test_categories_from_files_are_scored_beside_the_built_in_ones(
+    config, rng, tmp_path
+):
+    path = tmp_path / "My groups.txt"
+    path.write_text(": x\na b c\n: y\nd e f\n")
+    settings = config(category_files=[str(path)], builtin_categories=False)
+    vectors = np.eye(2).repeat(3, axis=0) + rng.normal(size=(6, 2)) / 9
+
+    metrics, tables = run(settings, space_of("abcdef", vectors), tmp_path)
+
+    assert metrics.values["category/my_groups/precision_at_10"] == 1
+    assert metrics.values["category/my_groups/adjusted_rand"] == 1
+    assert "category/purity" not in metrics.values
+    assert tables.tables["category_words"].num_rows == 6
+
+
+def test_neighbors_are_compared_with_those_of_another_file(config, rng, tmp_path):
+    vocab, embeddings = random_space(rng, [f"w{i}" for i in range(60)])
+    save_vectors(tmp_path / "same.npz", embeddings)
+    _, other = random_space(rng, vocab.words)
+    save_vectors(tmp_path / "other.npz", other)
+    space = (vocab, embeddings)
+
+    same, _ = run(config(against=str(tmp_path / "same.npz")), space, tmp_path)
+    chance, tables = run(config(against=str(tmp_path / "other.npz")), space, tmp_path)
+
+    assert same.values["stability/overlap_at_10"] == 1
+    # Ten of 59 by chance, with a deviation of 0.013 over 60 words.
+    assert chance.values["stability/overlap_at_10"] == pytest.approx(10 / 59, abs=0.07)
+    assert tables.tables["stability_words"].num_rows == 60
+
+
+def test_the_file_compared_with_is_keyed_by_its_content(config, tmp_path):
+    settings = config(against=str(tmp_path / "a.npz"))
+
+    assert settings.input_files() == {"against": tmp_path / "a.npz"}
+    assert config().input_files() == {}
+
+
+def test_every_score_is_in_the_table_that_audits_it(config, rng, tmp_path):
+    files = write_files(tmp_path / "sets")
+
+    metrics, tables = run(config(**files), tagged_space(rng), tmp_path)
+
+    rows = {row["metric"]: row for row in tables.tables["scores"].to_pylist()}
+    beside = ("_low", "_high", "_random", "_onehot", "coverage", "unknown")
+    for name, value in metrics.values.items():
+        if not name.endswith(beside):
+            row = rows[name]
+            assert row["value"] == value
+            assert 0 <= row["coverage"] <= 1
+            if name not in ("geometry/isotropy", "similarity/my_pairs_zero"):
+                assert row["low"] <= value <= row["high"], name
+            assert row["random"] is not None or name == "geometry/norm_frequency"

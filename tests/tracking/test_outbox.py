@@ -6,7 +6,16 @@ import logging
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.tracking.outbox import Dataset, End, File, Outbox, Params, Points, Tags
+from pipeline.tracking.outbox import (
+    Dataset,
+    End,
+    File,
+    Model,
+    Outbox,
+    Params,
+    Points,
+    Tags,
+)
 
 ENTRIES = [
     Params({"train.dim": "200", "odd\nname": "\u2028 </script>"}),
@@ -47,6 +56,20 @@ def test_a_files_content_is_kept_although_the_file_goes(tmp_path):
     assert isinstance(entry, File)
     assert entry.path == "figures/tsne.html"
     assert entry.local.read_bytes() == b"<html>"
+
+
+def test_a_models_vectors_are_kept_although_the_file_goes(tmp_path):
+    outbox = Outbox(tmp_path / "run")
+    original = tmp_path / "vectors.npz"
+    original.write_bytes(b"npz")
+    outbox.add(Model(original, "model/vectors.npz", "words"))
+    original.unlink()
+
+    (entry,) = outbox.entries()
+
+    assert entry.local.read_bytes() == b"npz"
+    assert entry == Model(entry.local, "model/vectors.npz", "words")
+    assert entry.local.is_relative_to(tmp_path / "run")
 
 
 def test_what_was_sent_is_forgotten_with_its_files(tmp_path):

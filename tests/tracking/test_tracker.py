@@ -12,6 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.artifacts import file_digests
 from pipeline.core.types import (
     Corpus,
     Embeddings,
@@ -73,10 +74,10 @@ def heard(artifact: object, name: str = "it", **context: object) -> list:
 
 
 def test_the_shipped_configs_are_valid():
-    assert read("local") == LocalTracking("local", "word2vec", 10.0)
+    assert read("local") == LocalTracking("local", "word2vec", 10.0, None)
     assert read("off") == OffTracking("off")
     assert read("server", uri="http://127.0.0.1:5000") == ServerTracking(
-        "server", "word2vec", "http://127.0.0.1:5000", 10.0
+        "server", "word2vec", "http://127.0.0.1:5000", 10.0, None
     )
 
 
@@ -94,7 +95,7 @@ def test_an_address_that_is_no_servers_is_refused(uri):
 
 def test_a_password_in_the_address_is_refused_and_not_repeated():
     with pytest.raises(ValueError, match="MLFLOW_TRACKING_PASSWORD") as caught:
-        ServerTracking("server", "e", "https://me:s3cret@host:5000", 0.0)
+        ServerTracking("server", "e", "https://me:s3cret@host:5000", 0.0, None)
 
     assert "s3cret" not in str(caught.value)
 
@@ -106,6 +107,10 @@ def test_a_password_in_the_address_is_refused_and_not_repeated():
         {"experiment": ""},
         {"system_seconds": -1},
         {"system_seconds": "10"},
+        {"register_as": ""},
+        {"register_as": "a/b"},
+        {"register_as": "models:"},
+        {"register_as": "it's"},
     ],
 )
 def test_a_wrong_value_is_refused(changes):
@@ -226,6 +231,7 @@ def test_embeddings_are_published_as_the_file_that_loads_again(off, rng):
     publish(off, "embeddings", embeddings, digest="d", config={})
 
     assert off.artifacts == ("vectors/vectors.npz",)
+    assert off.artifact_digests == file_digests(folder_of(off))
     loaded = load_vectors(folder_of(off) / "vectors" / "vectors.npz")
     assert loaded.words == ("a", "b")
     np.testing.assert_array_equal(loaded.center, center)

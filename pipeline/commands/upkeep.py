@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import options
+from pipeline.commands import options
 
 
 @click.command()

@@ -1,0 +1,230 @@
+"""Score vectors by analogies."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.analogy import METHODS, Method, Question, solve
+from pipeline.core.findings import (
+    HIGH,
+    LOW,
+    RANDOM,
+    Findings,
+    Row,
+    Score,
+    findings,
+    share,
+    slug,
+)
+from pipeline.core.intervals import ratio_interval
+from pipeline.core.randomness import generator
+from pipeline.core.similarity import word_ids
+from pipeline.core.types import UNKNOWN, Counts, Doubles, Embeddings, Ids
+from pipeline.errors import DataError
+
+_PREFIXES: Mapping[Method, str] = {"add": "analogy", "mul": "analogy_mul"}
+_RESERVED_SECTIONS = (
+    "total",
+    "coverage",
+    *(f"total{ending}" for ending in (LOW, HIGH, RANDOM)),
+)
+
+
+def by_section(
+    source: str, questions: Iterable[Question]
+) -> Mapping[str, tuple[Question, ...]]:
+    """Group questions by their section's part of the metric name.
+
+    Args:
+        source: Where they are from, for the error.
+        questions: Those of a section need not stand together.
+
+    Raises:
+        DataError: if two sections, or a section and the total, share that part.
+    """
+    parts: dict[str, list[Question]] = {}
+    for question in questions:
+        part = slug(question.section)
+        together = parts.setdefault(part, [])
+        together.append(question)
+        taken = together[0].section != question.section
+        taken = taken or part.endswith("_coverage")
+        if taken or part in ("", *_RESERVED_SECTIONS):
+            raise DataError(
+                f"{source}: section {question.section!r} would have the metric name "
+                f"{part!r}, which is empty or taken. Rename the section."
+            )
+    return {part: tuple(together) for part, together in parts.items()}
+
+
+def score_analogies(
+    embeddings: Embeddings,
+    unit: Doubles,
+    random: Doubles,
+    name: str,
+    sections: Mapping[str, Sequence[Question]],
+    *,
+    seed: int,
+    advance: Callable[[int, str], None],
+) -> Findings:
+    """Score a set of analogies by section and in total.
+
+    `analogy/<name>/<section>` and `/total` are those of 3CosAdd, `analogy_mul/...`
+    those of 3CosMul. An accuracy is that of the questions whose four words are
+    covered: `analogy/<name>/<section>_coverage` and `/coverage` of them, for both.
+
+    Intervals draw the pairs asked with (a, b) of a section, each with all its
+    questions: those share words and are not independent.
+
+    Args:
+        embeddings: Word vectors.
+        unit: Shape (K, d), K ≤ V. The first K of their `unit_vectors`; only
+            those words are asked with and answered.
+        random: Shape (K, d). Those of random vectors; they answer by 3CosAdd.
+        name: The set's part of the metric name.
+        sections: From `by_section`; none of them empty.
+        seed: Of the intervals.
+        advance: Takes each section's number of questions, and what to show.
+    """
+    scores: dict[str, Score | float | None] = {}
+    answered: list[_Section] = []
+    for part, questions in sections.items():
+        section = _answer(embeddings, unit, random, questions)
+        answered.append(section)
+        for method in METHODS:
+            metric = f"{_PREFIXES[method]}/{name}/{part}"
+            scores[metric] = _accuracy(metric, [section], method, seed)
+        scores[f"analogy/{name}/{part}_coverage"] = share(
+            int(section.covered.sum()), len(questions)
+        )
+        advance(len(questions), f"{name}: {questions[0].section}")
+    for method in METHODS:
+        metric = f"{_PREFIXES[method]}/{name}/total"
+        scores[metric] = total = _accuracy(metric, answered, method, seed)
+    scores[f"analogy/{name}/coverage"] = total.coverage
+    rows = [row for section in answered for row in _rows(embeddings, name, section)]
+    return findings(
+        scores,
+        {
+            "analogy_sections": [
+                _summary(name, part, section, scores)
+                for part, section in zip(sections, answered, strict=True)
+            ],
+            "analogy_questions": rows,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Section:
+    """Questions of a section with their answers.
+
+    Attributes:
+        questions: Q questions.
+        covered: Shape (Q,), bool. All four words have vectors.
+        answers: Method or `random` -> shape (Q,), int32; `UNKNOWN` without answer.
+        right: The same -> shape (Q,), bool.
+        pair: Shape (Q,), int32. Which pair (a, b) of the section asks.
+    """
+
+    questions: Sequence[Question]
+    covered: npt.NDArray[np.bool_]
+    answers: Mapping[str, Ids]
+    right: Mapping[str, npt.NDArray[np.bool_]]
+    pair: Ids
+
+
+def _answer(
+    embeddings: Embeddings,
+    unit: Doubles,
+    random: Doubles,
+    questions: Sequence[Question],
+) -> _Section:
+    words = [word for question in questions for word in question.words]
+    ids = word_ids(embeddings, words).reshape(-1, 4)
+    covered = ((ids != UNKNOWN) & (ids < len(unit))).all(axis=1)  # (Q,)
+    answers: dict[str, Ids] = {}
+    tries: tuple[tuple[str, Doubles, Method], ...] = (
+        *((method, unit, method) for method in METHODS),
+        ("random", random, "add"),
+    )
+    for label, vectors, method in tries:
+        answers[label] = np.full(len(questions), UNKNOWN, np.int32)
+        solved, _ = solve(vectors, ids[covered, :3], method=method)
+        answers[label][covered] = solved[:, 0]
+    pairs = [question.words[:2] for question in questions]
+    number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
+    return _Section(
+        questions,
+        covered,
+        answers,
+        {label: covered & (given == ids[:, 3]) for label, given in answers.items()},
+        np.array([number[pair] for pair in pairs], np.int32),
+    )
+
+
+def _accuracy(
+    metric: str, sections: Sequence[_Section], method: Method, seed: int
+) -> Score:
+    asked = sum(len(section.questions) for section in sections)
+    found = sum(int(section.covered.sum()) for section in sections)
+    right, chance = (
+        sum(int(section.right[label].sum()) for section in sections)
+        for label in (method, "random")
+    )
+    parts = [_by_pair(section, section.right[method]) for section in sections]
+    wholes = [_by_pair(section, section.covered) for section in sections]
+    return Score(
+        share(right, found),
+        "questions",
+        asked,
+        found,
+        interval=ratio_interval(
+            generator(seed, "evaluate", "bootstrap", metric),
+            np.concatenate(parts),
+            np.concatenate(wholes),
+        ),
+        random=share(chance, found),
+        note=f"{right} right",
+        headline=method == "add" and metric.endswith("/total"),
+    )
+
+
+def _by_pair(section: _Section, chosen: npt.NDArray[np.bool_]) -> Counts:
+    """Return how many of the chosen questions each pair asks."""
+    pairs = int(section.pair.max()) + 1
+    return np.bincount(section.pair[chosen], minlength=pairs)
+
+
+def _summary(
+    name: str,
+    part: str,
+    section: _Section,
+    scores: Mapping[str, Score | float | None],
+) -> Row:
+    row: Row = {"set": name, "section": section.questions[0].section}
+    for method in METHODS:
+        score = scores[f"{_PREFIXES[method]}/{name}/{part}"]
+        if isinstance(score, Score):
+            row |= {"asked": score.asked, "found": score.found}
+            row |= {"coverage": score.coverage, f"accuracy_{method}": score.value}
+    return row
+
+
+def _rows(embeddings: Embeddings, name: str, section: _Section) -> list[Row]:
+    rows: list[Row] = []
+    for i, question in enumerate(section.questions):
+        row: Row = {"set": name, "section": question.section}
+        row |= dict(zip(("a", "b", "c", "expected"), question.words, strict=True))
+        row |= {"found": bool(section.covered[i])}
+        if section.covered[i]:
+            for method in METHODS:
+                answer = int(section.answers[method][i])
+                row[f"answer_{method}"] = (
+                    embeddings.words[answer] if answer != UNKNOWN else None
+                )
+                row[f"correct_{method}"] = bool(section.right[method][i])
+        rows.append(row)
+    return rows

@@ -1,0 +1,1 @@
+"""Word vectors in the forms of other programs."""

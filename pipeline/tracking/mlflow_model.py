@@ -1,0 +1,159 @@
+"""A run's vectors as an MLflow model that `mlflow models serve` takes.
+
+A model from code: a script and a file of vectors, with a signature and an example; no
+pickle. It is linked to its run, at `runs:/<run_id>/model`.
+"""
+
+import importlib.metadata
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.core.vectors import load_vectors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+    from mlflow.models import ModelSignature
+    from pandas import DataFrame
+
+NAME = "model"
+
+_SCRIPT = Path(__file__).with_name("served_model.py")
+_COLUMNS = ("word", "a", "b", "c")
+_LONGEST = 40  # characters of a word that an example shows
+
+
+def log_model(
+    client: "MlflowClient", run_id: str, vectors: Path, register_as: str | None
+) -> None:
+    """Log a run's model, once: a second call completes what the first began.
+
+    Args:
+        client: The store.
+        run_id: The run.
+        vectors: An .npz that `pipeline.core.vectors` wrote.
+        register_as: The registered model to make it a version of; None for none.
+
+    Raises:
+        MlflowException: if the store does not take it.
+    """
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+    run = client.get_run(run_id)
+    model = _known(client, run.info.experiment_id, run_id)
+    if model is None:
+        model = client.create_logged_model(
+            run.info.experiment_id, NAME, source_run_id=run_id
+        )
+    linked = run.outputs.model_outputs if run.outputs else []
+    if model.model_id not in {output.model_id for output in linked}:
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    if model.status != LoggedModelStatus.READY:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / NAME
+            save_model(folder, vectors, model, run_id)
+            client.log_model_artifacts(model.model_id, str(folder))
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    if register_as is not None:
+        _register(client, register_as, model, run_id)
+
+
+def save_model(folder: Path, vectors: Path, model: "LoggedModel", run_id: str) -> None:
+    """Write the model's folder."""
+    import mlflow.pyfunc
+    from mlflow.models import Model
+
+    described = Model(
+        artifact_path=model.artifact_location,
+        run_id=run_id,
+        model_uuid=model.model_id,
+        model_id=model.model_id,
+    )
+    versions = {name: importlib.metadata.version(name) for name in ("mlflow", "numpy")}
+    with warnings.catch_warnings():
+        # What it uses of pandas' old ways is not for our users to change.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=str(_SCRIPT),
+            artifacts={"vectors": str(vectors)},
+            signature=_signature(),
+            input_example=_example(vectors),
+            mlflow_model=described,
+            pip_requirements=[
+                f"{name}=={version}" for name, version in versions.items()
+            ],
+        )
+
+
+def _example(vectors: Path) -> "DataFrame":
+    """Return requests of both kinds, in words that the vectors have."""
+    from pandas import DataFrame
+
+    words = [word for word in load_vectors(vectors).words if len(word) <= _LONGEST]
+    rows: list[dict[str, str | None]] = [{"word": word} for word in words[:1]]
+    if len(words) > 2:
+        rows.append(dict(zip("abc", words, strict=False)))
+    return DataFrame(rows, columns=list(_COLUMNS), dtype=object)
+
+
+def _signature() -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array, Object, Property
+
+    answer = Object(
+        [Property("word", DataType.string), Property("score", DataType.double)]
+    )
+    return ModelSignature(
+        inputs=Schema(
+            [
+                ColSpec(DataType.string, name, required=False)
+                for name in ("word", *"abc")
+            ]
+        ),
+        outputs=Schema(
+            [
+                ColSpec(Array(answer), "answers"),
+                ColSpec(DataType.string, "error", required=False),
+            ]
+        ),
+        params=ParamSchema(
+            [
+                ParamSpec("top_k", DataType.long, 10),
+                ParamSpec("method", DataType.string, "add"),
+            ]
+        ),
+    )
+
+
+def _known(
+    client: "MlflowClient", experiment_id: str, run_id: str
+) -> "LoggedModel | None":
+    """Return the model that a run has already."""
+    found = client.search_logged_models(
+        [experiment_id], f"source_run_id = '{run_id}' AND name = '{NAME}'"
+    )
+    return found[0] if found else None
+
+
+def _register(
+    client: "MlflowClient", name: str, model: "LoggedModel", run_id: str
+) -> None:
+    """Make a model a version of a registered one, which is made if it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    # Not models:/<id>, which would be looked up in MLflow's own default store.
+    source = model.artifact_location
+    known = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    if source not in {version.source for version in known}:
+        client.create_model_version(
+            name, source, run_id=run_id, model_id=model.model_id, await_creation_for=0
+        )

@@ -1,0 +1,57 @@
+import pytest
+
+from pipeline.core.replicas import _compile_merge
+
+
+def kept(folder):
+    return sorted(path for kind in ("*.nbi", "*.nbc") for path in folder.rglob(kind))
+
+
+def seals(folder):
+    return {path.name for path in folder.rglob("*.sha256")}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    _compile_merge(tmp_path)
+    assert len(kept(tmp_path)) == 2
+    assert seals(tmp_path) == {f"{path.name}.sha256" for path in kept(tmp_path)}
+    return tmp_path
+
+
+def test_sound_code_is_used_again(folder):
+    before = [path.stat().st_mtime_ns for path in kept(folder)]
+    _compile_merge(folder)
+    assert [path.stat().st_mtime_ns for path in kept(folder)] == before
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("damage", ["empty", "cut", "flip", "other"])
+def test_damaged_code_is_named_and_made_anew(folder, which, damage, caplog):
+    path = kept(folder)[which]
+    whole = path.read_bytes()
+    at = len(whole) // 2
+    flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    path.write_bytes(
+        {"empty": b"", "cut": whole[:100], "flip": flipped, "other": b"\x80" * 50}[
+            damage
+        ]
+    )
+
+    _compile_merge(folder)
+
+    assert f"damaged compiled code is made anew: {path}" in caplog.text
+    caplog.clear()
+    _compile_merge(folder)
+    assert caplog.text == ""
+    assert len(kept(folder)) == len(seals(folder)) == 2
+
+
+def test_code_without_a_seal_is_made_anew(folder, caplog):
+    for seal in folder.rglob("*.sha256"):
+        seal.unlink()
+
+    _compile_merge(folder)
+
+    assert caplog.text == ""
+    assert len(seals(folder)) == 2
