@@ -8,6 +8,7 @@ Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything el
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from pipeline.commands.options import as_json as _as_json
 from pipeline.commands.options import home as _home
 from pipeline.commands.rerun import rerun
+from pipeline.commands.sweep import sweep
 from pipeline.commands.upkeep import cache, doctor
 from pipeline.errors import ConfigError, W2VError
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_WORD = 80  # characters that a table for people shows
+
+_GROUP_SWEEP = re.compile(r"\+{0,2}sweep=")
 
 # Shown after a run, where it has them; the rest is in `w2v show` and the UI.
 _HEADLINES = (
@@ -82,7 +86,7 @@ def cli() -> None:
     """
 
 
-for command in (rerun, diff, export, doctor, cache):
+for command in (rerun, diff, export, doctor, cache, sweep):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -92,6 +96,7 @@ _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 def run(overrides: tuple[str, ...]) -> None:
     """Run the pipeline: w2v run [KEY=VALUE ...] [-m]; see w2v run --help."""
     if not any(argument.startswith("-") for argument in overrides):
+        _refuse_sweep(overrides)
         _run_one(_compose(overrides), overrides)
         return
     if any(argument.startswith("--experimental-rerun") for argument in overrides):
@@ -107,6 +112,9 @@ def run(overrides: tuple[str, ...]) -> None:
     # Hydra's parser wants its flags first; people write them where they like.
     keys = [a for a in overrides if not a.startswith("-") and ("=" in a or a[0] == "~")]
     flags = [a for a in overrides if a not in keys]
+    many = bool({"-m", "--multirun"} & set(flags))
+    if many and not any(_GROUP_SWEEP.match(key) for key in keys):
+        keys.insert(0, "+sweep=default")
     sys.argv = ["w2v run", *flags, *keys]
     decorate = hydra.main(str(config_folder()), "config", version_base="1.3")
     decorate(_run_trial)()
@@ -235,10 +243,24 @@ def config_folder() -> Path:
 
 
 def _run_trial(composed: "DictConfig") -> None:
-    """Run one configuration of a multirun; Hydra calls this, maybe elsewhere."""
-    from hydra.core.hydra_config import HydraConfig
+    """Run one trial of a sweep; Hydra calls this, maybe elsewhere."""
+    from pipeline.commands.sweep import print_trial
+    from pipeline.sweep.trial import run_trial
 
-    _run_one(composed, HydraConfig.get().overrides.task)
+    if not logging.getLogger().handlers:  # in a launcher's own process
+        _set_up_logging(logging.WARNING)
+    home, sweep, number = Path(composed.home), str(composed.sweep), int(composed.trial)
+    trial = run_trial(home, sweep, number, wait=bool(composed.wait))
+    if trial:
+        print_trial(trial)
+
+
+def _refuse_sweep(overrides: Sequence[str]) -> None:
+    found = [text for text in overrides if _GROUP_SWEEP.match(text)]
+    if found:
+        raise ConfigError(
+            f"{found[0]}: a sweep is run with -m, as w2v run -m {found[0]}"
+        )
 
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
@@ -404,8 +426,9 @@ def _plain(record: "RunRecord") -> dict[str, object]:
     }
 
 
-def _set_up_logging() -> None:
+def _set_up_logging(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()  # stderr; stdout is for results
+    handler.setLevel(level)
     formatter = logging.Formatter(
         "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
     )

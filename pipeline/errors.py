@@ -6,6 +6,8 @@
     ├── ShapeError       arrays whose shapes do not fit together
     ├── CacheError       a cache that cannot be read or written
     ├── StorageError     a disk that is full or cannot be written
+    ├── SweepError       a sweep that cannot be gone on with, or whose trials failed
+    ├── PrunedError      a trial that was ended as hopeless
     └── TrackingError    a tracking store that cannot be reached or read
         └── RunGoneError     a run that its store does not hold any more
 
@@ -35,6 +37,14 @@ class CacheError(W2VError):
 
 class StorageError(W2VError):
     """A folder or disk that cannot be written."""
+
+
+class SweepError(W2VError):
+    """A sweep that cannot be read or gone on with, or whose trials failed."""
+
+
+class PrunedError(W2VError):
+    """A trial of a sweep that was ended because others are better."""
 
 
 class TrackingError(W2VError):

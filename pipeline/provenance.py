@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -250,7 +251,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _packages() -> dict[str, str]:
+@cache
+def _packages() -> Mapping[str, str]:
+    """Return what is installed, as it was when this process first asked."""
     found: dict[str, str] = {}
     for package in importlib.metadata.distributions():
         name = package.metadata["Name"]

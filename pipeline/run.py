@@ -18,7 +18,7 @@ from pipeline.config import AnyConfig, Config
 from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
 from pipeline.dag import SCORING, STAGES
-from pipeline.errors import RunGoneError, StorageError, W2VError
+from pipeline.errors import PrunedError, RunGoneError, StorageError, W2VError
 from pipeline.records import (
     GitRecord,
     RunRecord,
@@ -31,7 +31,7 @@ from pipeline.records import (
     this_process,
 )
 from pipeline.tracking.tracker import Tracker, open_tracker, params_of
-from pipeline.watcher import Watcher
+from pipeline.watcher import Part, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def run_pipeline(
     on_end: Callable[[RunRecord], None],
     cache: Cache | None = None,
     repeats: str | None = None,
+    part: Part | None = None,
 ) -> RunRecord:
     """Run the configured stages as one tracked run.
 
@@ -54,6 +55,7 @@ def run_pipeline(
         on_end: Is given the record when the run ends, however it ends.
         cache: Where results are kept; by default the one below home.
         repeats: The run that this one is to repeat, if any.
+        part: Its place in a sweep; it draws no progress bar then.
 
     Returns:
         The record of the finished run.
@@ -61,6 +63,7 @@ def run_pipeline(
     Raises:
         ConfigError: if a target is no stage; no run is made then.
         W2VError: what a stage raised; the run is marked FAILED with its message.
+        PrunedError: if `part` ended the run; it is marked KILLED.
         KeyboardInterrupt: if interrupted; the run is marked KILLED.
     """
     dag = STAGES if isinstance(config, Config) else SCORING
@@ -71,7 +74,7 @@ def run_pipeline(
     # Where matplotlib keeps its list of fonts; by default that is outside home.
     if not os.environ.get("MPLCONFIGDIR"):
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
-    git = provenance.git_state()
+    git = part.git if part else provenance.git_state()
     environment = provenance.environment()
     task = resume.task_digest(stages, config.stages, values, repeats)
     watcher = None
@@ -81,9 +84,8 @@ def run_pipeline(
         try:
             # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
-                tracker, earlier = _open_run(
-                    config, _tags(values, git, task, repeats), task, locks
-                )
+                tags = _tags(values, git, task, repeats) | (part.tags if part else {})
+                tracker, earlier = _open_run(config, tags, task, locks)
                 record = _first_record(
                     *(tracker, config, values, overrides),
                     git=git,
@@ -92,7 +94,7 @@ def run_pipeline(
                     repeats=repeats,
                     earlier=earlier,
                 )
-                watcher = Watcher(tracker, config, record)
+                watcher = Watcher(tracker, config, record, part)
                 watcher.save()
             logs = home / "logs" / f"{tracker.run_id}.log"
             with _log_file(logs), logging_redirect_tqdm():
@@ -105,6 +107,9 @@ def run_pipeline(
                 mode = config.cache.mode
                 engine.run(stages, config.stages, cache, watcher, mode=mode)
             status, message, again = "FINISHED", "", False
+        except PrunedError as error:
+            message, again = str(error), False
+            raise
         except Exception as error:
             status, message = "FAILED", _message(error)
             # A full disk can be cleared; other errors come again.

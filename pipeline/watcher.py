@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline import provenance
 from pipeline.cache import Record
@@ -27,11 +27,42 @@ log = logging.getLogger(__name__)
 _CODE_DIGITS = 12  # of a definition's digest: to tell two apart, not to prove one
 
 
+class Part(Protocol):
+    """A run's place in a sweep.
+
+    Attributes:
+        tags: Besides the run's own.
+        git: Which code runs; the sweep knows what it began with.
+    """
+
+    tags: dict[str, str]
+    git: provenance.Git | None
+
+    def metrics(self, values: Mapping[str, float], step: int | None) -> None:
+        """Take what a stage reports while it works.
+
+        Raises:
+            PrunedError: to end the run.
+        """
+        ...
+
+    def finish(self, result: StageResult) -> None:
+        """Take notice of a stage's end."""
+        ...
+
+
 class Watcher:
     """Pass what the engine tells to the progress bar, the record and the tracker."""
 
-    def __init__(self, tracker: Tracker, config: AnyConfig, record: RunRecord) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        config: AnyConfig,
+        record: RunRecord,
+        part: Part | None = None,
+    ) -> None:
         self.record = record
+        self._part = part
         self._tracker = tracker
         self._config = config
         self._artifacts: dict[str, Any] = {}
@@ -48,7 +79,7 @@ class Watcher:
 
     def begin(self, stage: str) -> Report:
         """Give a stage its progress bar."""
-        self._report = StageReport(stage, self._tracker)
+        self._report = StageReport(stage, self._tracker, self._part)
         return self._report
 
     def finish(
@@ -57,6 +88,8 @@ class Watcher:
         """Publish what a stage gave, computed now or found in the cache."""
         self._close_bar()
         name, record = result.name, result.record
+        if self._part:
+            self._part.finish(result)
         stage = self._stage_record(result)
         values = {metric: value for metric, value, _ in record.metrics}
         values |= {
@@ -177,9 +210,10 @@ class Watcher:
 class StageReport(Report):
     """Draw a progress bar on stderr and log metrics live."""
 
-    def __init__(self, stage: str, tracker: Tracker) -> None:
+    def __init__(self, stage: str, tracker: Tracker, part: Part | None = None) -> None:
         self._stage = stage
         self._tracker = tracker
+        self._part = part
         self._bar: Any = None
 
     def start(self, total: int | None, unit: str) -> None:
@@ -187,6 +221,8 @@ class StageReport(Report):
         from tqdm import tqdm
 
         self.close()
+        if self._part:  # bars of trials side by side would overwrite each other
+            return
         # Where no terminal rewrites the line, a line now and then is enough.
         interval = 0.2 if sys.stderr.isatty() else 10.0
         self._bar = tqdm(
@@ -209,6 +245,8 @@ class StageReport(Report):
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics."""
         self._tracker.log_metrics(values, step)
+        if self._part:
+            self._part.metrics(values, step)
 
     def close(self) -> None:
         """Take it away."""

@@ -146,7 +146,8 @@ def test_multirun_makes_a_run_of_each_value(first, home):
     done = w2v("run", *SMOKE, *arguments, home=home)
 
     assert done.returncode == 0, done.stderr
-    ids = re.findall(r"^run_id: (\w+)$", done.stdout, re.MULTILINE)
+    sweep = json.loads(w2v("sweep", "show", "last", "--json", home=home).stdout)
+    ids = [trial["run_id"] for trial in sweep["trials"]]
     dims = [
         json.loads(w2v("show", i, "--json", home=home).stdout)["params"]["train.dim"]
         for i in ids

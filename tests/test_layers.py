@@ -8,6 +8,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
 
+# What composes configurations, and launches the trials of a sweep.
+HYDRA = {
+    "pipeline/cli.py",
+    "pipeline/sweep/launch.py",
+    "pipeline/sweep/space.py",
+}
+
 # What each layer may import of the package, from the top floor down.
 COMMON = {"pipeline.errors", "pipeline.fields", "pipeline.report"}
 
@@ -50,8 +57,8 @@ def test_stages_import_only_core_and_the_common_floor(path):
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("hydra", {"pipeline/cli.py"}),
-        ("omegaconf", {"pipeline/cli.py", "pipeline/config.py"}),
+        ("hydra", HYDRA),
+        ("omegaconf", {"pipeline/config.py"} | HYDRA),
         (
             "mlflow",
             {
@@ -62,6 +69,7 @@ def test_stages_import_only_core_and_the_common_floor(path):
                 "pipeline/tracking/mlflow_tracker.py",
             },
         ),
+        ("optuna", {"pipeline/sweep/search.py"}),
         # Which only writes one: see its tests.
         ("pickle", {"pipeline/core/formats/pickled.py"}),
     ],

@@ -56,15 +56,18 @@ def installed(wheel, tmp_path_factory) -> Path:
 def test_the_wheel_holds_every_module_and_every_yaml(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
 
-    for path in (ROOT / "pipeline").rglob("*.py"):
-        assert path.relative_to(ROOT).as_posix() in names
+    for folder in ("pipeline", "hydra_plugins"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert path.relative_to(ROOT).as_posix() in names
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"pipeline/{path.relative_to(ROOT).as_posix()}" in names
 
 
 def test_the_wheel_holds_nothing_else(wheel):
     for name in zipfile.ZipFile(wheel).namelist():
-        assert name.startswith(("pipeline/", "w2v_pipeline-")), name
+        assert name.startswith(
+            ("pipeline/", "hydra_plugins/w2v_sweeper/", "w2v_pipeline-")
+        ), name
 
 
 def test_an_installed_w2v_runs_outside_the_checkout(installed, tmp_path):
@@ -111,7 +114,7 @@ def test_the_top_level_holds_what_it_should():
     top = {name.split("/")[0] for name in listed}
 
     assert {name for name in top if not name.startswith(".")} <= {
-        *("conf", "pipeline", "experiments", "tests"),
+        *("conf", "pipeline", "hydra_plugins", "experiments", "tests"),
         *("pyproject.toml", "requirements.lock", "Makefile"),
         *("README.md", "CHANGELOG.md"),
     }

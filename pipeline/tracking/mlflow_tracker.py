@@ -53,7 +53,7 @@ from pipeline.tracking.sender import Refused, Sender, Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +200,7 @@ class MlflowTracker:
         self.run_id: str = run.info.run_id
         self.uri = store
         self.artifact_uri: str = run.info.artifact_uri
+        self.experiment: str | None = run.info.experiment_id
         self._sender = sender
         self._register_as = register_as
         self._files: dict[str, str] = {}  # path -> sha256
@@ -362,9 +363,25 @@ def _deliver(client: "MlflowClient", run_id: str, entry: Entry) -> None:
         case Dataset(name, digest, source_type, source, schema, profile):
             dataset = e.Dataset(name, digest, source_type, source, schema, profile)
             context = e.InputTag("mlflow.data.context", "training")
-            client.log_inputs(run_id, [e.DatasetInput(dataset, [context])])
+            _log_input(client, run_id, e.DatasetInput(dataset, [context]))
         case End(status, ended):
             client.set_terminated(run_id, status, ended)
+
+
+def _log_input(client: "MlflowClient", run_id: str, given: "DatasetInput") -> None:
+    """Log a dataset, which trials side by side may all be about to add.
+
+    MLflow looks for it and then adds it, in two steps: who comes second is refused,
+    and finds it when it looks again.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_inputs(run_id, [given])
+    except MlflowException as error:
+        if not _is_refusal(error):
+            raise
+        client.log_inputs(run_id, [given])
 
 
 @contextmanager

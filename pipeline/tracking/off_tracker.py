@@ -22,6 +22,7 @@ class OffTracker:
     def __init__(self, home: Path, run_id: str | None = None) -> None:
         self.run_id = run_id or uuid.uuid4().hex
         self.uri = ""
+        self.experiment: str | None = None
         self._folder = home / "artifacts" / "off" / self.run_id / "artifacts"
         self._logged: dict[str, str] = {}  # path -> sha256
         self.artifact_uri = self._folder.as_uri()

@@ -113,6 +113,11 @@ class Tracker(Protocol):
         ...
 
     @property
+    def experiment(self) -> str | None:
+        """Id of the run's group in the store; None where there are none."""
+        ...
+
+    @property
     def artifacts(self) -> tuple[str, ...]:
         """Paths of the artifacts logged so far, relative to `artifact_uri`."""
         ...
