@@ -60,7 +60,7 @@ def judge(recorded: RunRecord, again: RunRecord) -> list[Judged]:
     tolerant = bool(elsewhere(recorded, again))
     near = tolerant and all(row.verdict != "differs" for row in metrics)
     stages = _judged("stage", digests(recorded), digests(again), near)
-    read = _judged("input", *_read(recorded, again), near=False)
+    read = _judged("input", inputs(recorded), _inputs_read(recorded, again), near=False)
     files = (
         _judged("artifact", artifacts(recorded), artifacts(again), near)
         if recorded.artifact_digests
@@ -88,8 +88,8 @@ def elsewhere(recorded: RunRecord, again: RunRecord) -> tuple[str, ...]:
     return tuple(name for name, (then, now) in traits.items() if then != now)
 
 
-def _read(recorded: RunRecord, again: RunRecord) -> tuple[dict[str, str], ...]:
-    """Return the inputs of both, under one name where a stage read the same content.
+def _inputs_read(recorded: RunRecord, again: RunRecord) -> dict[str, str]:
+    """Return the inputs of `again`, under the names that the record has for them.
 
     A label holds a file's name, and files of the same content in the same order are
     the same input whatever their names.
@@ -99,7 +99,7 @@ def _read(recorded: RunRecord, again: RunRecord) -> tuple[dict[str, str], ...]:
         if list(stage.files.values()) == list(files.get(name, {}).values()):
             files[name] = stage.files
     stages = {n: replace(s, files=files[n]) for n, s in again.stages.items()}
-    return inputs(recorded), inputs(replace(again, stages=stages))
+    return inputs(replace(again, stages=stages))
 
 
 def _judged(
