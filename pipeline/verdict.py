@@ -88,7 +88,9 @@ def elsewhere(recorded: RunRecord, again: RunRecord) -> tuple[str, ...]:
     return tuple(name for name, (then, now) in traits.items() if then != now)
 
 
-def _read(recorded: RunRecord, again: RunRecord) -> tuple[dict[str, str], ...]:
+def _read(
+    recorded: RunRecord, again: RunRecord
+) -> tuple[dict[str, str], dict[str, str]]:
     """Return the inputs of both, under one name where a stage read the same content.
 
     A label holds a file's name, and files of the same content in the same order are
