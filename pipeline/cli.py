@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.commands.diff import diff
+from pipeline.commands.diff import diff, printable
 from pipeline.commands.export import export
 from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from pipeline.commands.options import as_json as _as_json
@@ -345,8 +345,8 @@ def _print_record(record: "RunRecord") -> None:
     for name, stage in record.stages.items():
         state = "cached" if stage.cached else "computed"
         click.echo(
-            f"{name:<12}{state:<12}{stage.seconds:>6.1f} s  "
-            f"{stage.key[:12]:<14}{stage.digest[:12]}"
+            f"{printable(name):<12}{state:<12}{stage.seconds:>6.1f} s  "
+            f"{printable(stage.key[:12]):<14}{printable(stage.digest[:12])}"
         )
     headlines = [
         name
@@ -362,17 +362,19 @@ def _print_record(record: "RunRecord") -> None:
         click.echo(_headline(name, record.metrics))
     click.echo()
     if record.message:
-        click.echo(f"{record.status}: {record.message}")
+        # Its own lines stay, indented: none reads as one of the table's.
+        shown = "\n  ".join(map(printable, record.message.splitlines()))
+        click.echo(f"{record.status}: {shown}")
     pictures = [path for path in record.artifacts if path.startswith("figures/")]
     if pictures:
         place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
-        click.echo(f"pictures: {place} ({len(pictures)} files)")
-    click.echo(f"run_id: {record.run_id}")
+        click.echo(f"pictures: {printable(place)} ({len(pictures)} files)")
+    click.echo(f"run_id: {printable(record.run_id)}")
 
 
 def _headline(name: str, metrics: Mapping[str, float]) -> str:
     """Return a line: name, value, and what stands beside it to judge it by."""
-    line = f"{name:<32}{_number(metrics[name]):>12}"
+    line = f"{printable(name):<32}{_number(metrics[name]):>12}"
     low, high, random = (metrics.get(name + ending) for ending in _BESIDE)
     if low is not None and high is not None:
         line += f"   95%: {low:.3f} to {high:.3f}"

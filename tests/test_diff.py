@@ -171,3 +171,32 @@ def test_an_escape_sequence_in_a_record_does_not_reach_the_terminal(run, home):
     assert done.exit_code == 1
     assert "\x1b" not in show(home, run.run_id, evil.run_id).output
     assert "\x1b" not in done.output
+
+
+FORGED = "a run\nrun_id: forged\x1b[2J"
+
+
+@pytest.mark.parametrize("command", ["show", "diff", "doctor"])
+def test_a_record_forges_no_line_of_what_is_shown(run, tmp_path, command):
+    evil = replace(
+        run,
+        run_id="e" * 32,
+        name=FORGED,
+        status="RUNNING",
+        message=FORGED,
+        stages={FORGED: replace(run.stages["ingest"], key="\nrun_id: f")},
+        metrics={f"category/{FORGED}": 1.0},
+        artifacts=("figures/a.png",),
+        artifact_uri=f"/{FORGED}",
+        process=replace(run.process, started=1.0),
+    )
+    save_record(tmp_path, evil)
+    ids = {"show": ["last"], "diff": ["last", "last"], "doctor": []}[command]
+
+    done = CliRunner().invoke(cli, [command, *ids, "--home", str(tmp_path)])
+
+    lines = done.stdout.splitlines()
+    assert "\x1b" not in done.stdout
+    told = [line for line in lines if line.startswith("run_id: ")]
+    assert told == ([f"run_id: {'e' * 32}"] if command == "show" else [])
+    assert any("e" * 32 in line for line in lines)

@@ -43,14 +43,20 @@ def diff(run_a: str, run_b: str, *, as_json: bool, home: Path) -> None:
         plain = {"runs": [first.run_id, second.run_id], "differences": rows}
         click.echo(json.dumps(plain, indent=2))
     else:
-        click.echo(f"a: {first.run_id}  {first.status}  {first.name}")
-        click.echo(f"b: {second.run_id}  {second.status}  {second.name}")
+        click.echo(
+            f"a: {printable(first.run_id)}  {first.status}  {printable(first.name)}"
+        )
+        click.echo(
+            f"b: {printable(second.run_id)}  {second.status}  {printable(second.name)}"
+        )
         print_differences(found)
         if not found:
             click.echo("nothing differs")
         for record in (first, second):
             for missing in not_recorded(record):
-                click.echo(f"not compared: {missing} ({record.run_id} is too old)")
+                click.echo(
+                    f"not compared: {missing} ({printable(record.run_id)} is too old)"
+                )
     if found:
         sys.exit(EXIT_FAILED)
 
