@@ -27,7 +27,7 @@ TAKES = {
     "ingest": (),
     "vocab": ("corpus",),
     "train": ("encoded", "vocab"),
-    "evaluate": ("vocab", "embeddings"),
+    "evaluate": ("corpus", "encoded", "vocab", "embeddings"),
     "visualize": ("vocab", "embeddings", "history"),
 }
 SMALL = (

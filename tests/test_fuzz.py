@@ -571,7 +571,7 @@ def test_a_yaml_file_is_taken_or_refused(
     own = cli.config_folder()
     for path in own.rglob("*.yaml"):
         target = tmp_path / path.relative_to(own)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     monkeypatch.setattr(cli, "config_folder", lambda: tmp_path)
     valid = (own / "vocab" / "default.yaml").read_bytes()
@@ -598,7 +598,7 @@ def test_a_bomb_of_aliases_is_refused(tmp_path):
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
     for path in own.rglob("*.yaml"):
         target = tmp_path / path.relative_to(own)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     (tmp_path / "vocab" / "default.yaml").write_text("\n".join(lines))
     script = (
