@@ -252,7 +252,7 @@ def quick_and_slow(quick: int, slow: int):
     return pytest.mark.parametrize("seed", seeds)
 
 
-@quick_and_slow(1, 20)
+@quick_and_slow(1, 8)
 def test_an_edited_helper_reruns_what_loads_it(bench, loaded, seed, record_property):
     rng, tried = random.Random(seed), 0
     for _ in range(3):
