@@ -117,7 +117,7 @@ def run(overrides: tuple[str, ...]) -> None:
         keys.insert(0, "+sweep=default")
     sys.argv = ["w2v run", *flags, *keys]
     decorate = hydra.main(str(config_folder()), "config", version_base="1.3")
-    decorate(_run_trial)()
+    decorate(_run_trial if many else _run_composed)()
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -240,6 +240,13 @@ def config_folder() -> Path:
     package = Path(__file__).resolve().parent
     shipped = package / "conf"
     return shipped if shipped.is_dir() else package.parent / "conf"
+
+
+def _run_composed(composed: "DictConfig") -> None:
+    """Run one configuration that Hydra composed, such as one of --config-dir."""
+    from hydra.core.hydra_config import HydraConfig
+
+    _run_one(composed, HydraConfig.get().overrides.task)
 
 
 def _run_trial(composed: "DictConfig") -> None:
