@@ -32,7 +32,6 @@ from pipeline.errors import ConfigError, W2VError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from pipeline.config import AnyConfig
     from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
@@ -132,6 +131,7 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     """
     from pipeline.config import plain_values
     from pipeline.core.files import expanded
+    from pipeline.loading import read_values
     from pipeline.run import run_pipeline
 
     given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
@@ -141,7 +141,7 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     composed.vectors.path = ""
     values = plain_values(composed)
     values["vectors"]["path"] = str(expanded(file).absolute())
-    config, values = _read(values)
+    config, values = read_values(values)
     run_pipeline(config, values, overrides, on_end=_print_record)
 
 
@@ -153,11 +153,12 @@ def explain(overrides: tuple[str, ...]) -> None:
     from pipeline.cache import Cache
     from pipeline.config import plain_values
     from pipeline.dag import STAGES
+    from pipeline.loading import read_values
 
     if set(overrides) & {"-h", "--help"}:
         click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
         return
-    config, _ = _read(plain_values(_compose(overrides)))
+    config, _ = read_values(plain_values(_compose(overrides)))
     stages = engine.select(STAGES, config.targets)
     cache = Cache(config.home_folder / "cache")
     for answer in engine.explain(stages, config.stages, cache):
@@ -272,27 +273,11 @@ def _refuse_sweep(overrides: Sequence[str]) -> None:
 
 def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
     from pipeline.config import plain_values
+    from pipeline.loading import read_values
     from pipeline.run import run_pipeline
 
-    config, values = _read(plain_values(composed))
+    config, values = read_values(plain_values(composed))
     run_pipeline(config, values, tuple(overrides), on_end=_print_record)
-
-
-def _read(values: dict[str, Any]) -> tuple["AnyConfig", dict[str, Any]]:
-    """Check a configuration, and put the file in a run's place that it names.
-
-    A stage reads files, and does not know runs; and `last` would be another run
-    when the record of this one is read.
-    """
-    from pipeline.config import check_config
-    from pipeline.loading import vectors_file
-
-    config = check_config(values)
-    if config.evaluate.against is None:
-        return config, values
-    path = vectors_file(config.evaluate.against, config.home_folder)
-    values["evaluate"] |= {"against": str(path.absolute())}
-    return check_config(values), values
 
 
 def _compose(overrides: Sequence[str], name: str = "config") -> "DictConfig":

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pipeline.core.files import expanded
@@ -9,6 +10,9 @@ from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
 from pipeline.errors import TrackingError
 from pipeline.records import RunRecord, load_record
+
+if TYPE_CHECKING:
+    from pipeline.config import AnyConfig
 
 _VECTORS = "vectors/vectors.npz"
 
@@ -25,6 +29,31 @@ def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
         TrackingError: if there is no such run or it kept no vectors.
     """
     return read_vectors(vectors_file(run_or_path, home))
+
+
+def read_values(values: dict[str, Any]) -> tuple["AnyConfig", dict[str, Any]]:
+    """Check a configuration, and put the file in a run's place that it names.
+
+    A stage reads files, and does not know runs; and `last` would be another run
+    when the record of this one is read.
+
+    Returns:
+        The configuration, and the same as plain values.
+
+    Raises:
+        ConfigError: naming every bad key in full, its value and what is legal.
+        TrackingError: if there is no such run.
+    """
+    # Not with the module: who only loads vectors needs none of the stages.
+    from pipeline.config import check_config
+
+    config = check_config(values)
+    if config.evaluate.against is None:
+        return config, values
+    path = vectors_file(config.evaluate.against, config.home_folder)
+    placed = {**values["evaluate"], "against": str(path.absolute())}
+    values = {**values, "evaluate": placed}
+    return check_config(values), values
 
 
 def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Path:

@@ -18,8 +18,9 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from pipeline.config import read_config
+from pipeline.config import plain_values
 from pipeline.errors import ConfigError
+from pipeline.loading import read_values
 
 # What Hydra's own launcher runs one by one, in this process.
 _ONE_BY_ONE = "BasicLauncher"
@@ -144,7 +145,7 @@ class Composer:
         config = copy.deepcopy(self._base(others))
         for override in plain:
             OmegaConf.update(config, override.key_or_group, override.value())
-        _, values = read_config(config)
+        _, values = read_values(plain_values(config))
         return values
 
     def _is_plain_key(self, override: Override) -> bool:
