@@ -33,16 +33,16 @@ def sweep() -> None:
 def list_sweeps(as_json: bool, home: Path) -> None:
     """List all sweeps, the one begun last first."""
     from pipeline.sweep.ledger import Ledger, sweep_names
-    from pipeline.sweep.results import best_trial, read_results
+    from pipeline.sweep.results import ranked_cells, read_results
 
     rows: list[dict[str, object]] = []
     shown = []
     for name in sweep_names(home):
         ledger = Ledger(home, name)
         results = read_results(ledger)
-        best = best_trial(results)
+        cells = ranked_cells(results)
         statuses = [trial.status for trial in results.trials]
-        score = best.metrics[results.objective] if best else None
+        score = cells[0].mean if cells else None
         sweep = ledger.sweep()
         rows.append(
             {

@@ -196,6 +196,7 @@ def test_commands_show_what_is_there(ledger):
     best = w2v(ledger.home, "sweep", "best", "grid").stdout
 
     assert "1 failed, 4 finished, 1 missing, 1 pruned" in listed
+    assert f"{LOSS}  best 2.1000" in listed  # the best mean, not the best trial
     assert "DataError: no" in shown
     assert "compare (w2v ui): http://127.0.0.1:5000/#/compare-runs" in shown
     assert best.splitlines()[0] == "train.dim=2"
