@@ -19,6 +19,7 @@ from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
 from pipeline.dag import SCORING, STAGES
 from pipeline.errors import PrunedError, RunGoneError, StorageError, W2VError
+from pipeline.logs import LogFormatter
 from pipeline.records import (
     GitRecord,
     RunRecord,
@@ -228,9 +229,8 @@ def _log_file(path: Path) -> Iterator[None]:
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}. Set home to another"
         raise StorageError(f"{message} folder") from error
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    )
+    pattern = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    handler.setFormatter(LogFormatter(pattern))
     root = logging.getLogger()
     root.addHandler(handler)
     try:

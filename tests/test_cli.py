@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, composition
+from pipeline.composition import compose_config
 from pipeline.errors import ConfigError
 
 SMOKE = ("experiment=smoke", "visualize.projections=[]")
@@ -305,10 +306,10 @@ def test_an_end_of_file_is_no_interrupt(monkeypatch, capsys):
 def test_a_config_file_that_holds_no_keys_is_named(tmp_path, monkeypatch):
     conf = shutil.copytree(cli.config_folder(), tmp_path / "conf")
     (conf / "vocab" / "default.yaml").write_text("3\n")
-    monkeypatch.setattr(cli, "config_folder", lambda: conf)
+    monkeypatch.setattr(composition, "config_folder", lambda: conf)
 
     with pytest.raises(ConfigError, match=r"conf: .*int: expected keys and values"):
-        cli._compose(())
+        compose_config(())
 
 
 def test_home_may_begin_with_a_tilde(first, home):
