@@ -27,6 +27,7 @@ from pipeline.commands.sweep import sweep
 from pipeline.commands.upkeep import cache, doctor
 from pipeline.composition import (
     compose_config,
+    composing,
     composition_message,
     config_folder,
     is_composition_error,
@@ -103,7 +104,8 @@ def run(overrides: tuple[str, ...]) -> None:
         keys.insert(0, "+sweep=default")
     sys.argv = ["w2v run", *flags, *keys]
     decorate = hydra.main(str(config_folder()), "config", version_base="1.3")
-    decorate(_run_trial if many else _run_composed)()
+    with composing():
+        decorate(_run_trial if many else _run_composed)()
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -236,7 +238,7 @@ def _in_echo(error: OSError) -> bool:
 
 
 def _fail(message: str, code: int) -> None:
-    shown = visible(message, keep="\n")
+    shown = visible(message, keep="\n\t")
     click.echo(f"error: {shown}", err=True)
     sys.exit(code)
 

@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,11 @@ from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+# What Hydra raises where it did not expect a key or value, such as +=.
+_UNEXPECTED = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+_COMPOSERS = {"hydra", "omegaconf"}
+_KNOWN = _COMPOSERS | {"pipeline", "hydra_plugins"}
 
 
 def config_folder() -> Path:
@@ -34,31 +41,54 @@ def compose_config(overrides: Sequence[str], name: str = "config") -> "DictConfi
     from hydra import compose, initialize_config_dir
 
     refuse_aliases()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        try:
-            return compose(name, list(overrides))
-        except RecursionError as error:
-            raise ConfigError(
-                "the overrides are nested too deeply to be read: expected values such "
-                "as train.dim=100"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"a file of {config_folder()}: {error}") from error
-        except (AssertionError, AttributeError, LookupError, TypeError) as error:
-            # What Hydra raises where it did not expect a key or value, such as +=.
-            raise ConfigError(
-                f"the overrides cannot be read ({type(error).__name__} in Hydra): "
-                "expected KEY=VALUE, such as train.dim=100"
-            ) from error
-        except OSError as error:  # of OmegaConf: a file that holds no keys
-            raise ConfigError(
-                f"a file of {config_folder()}: {error}: expected keys and values"
-            ) from error
-        except ValueError as error:  # train=3: a group where its option is due
-            raise ConfigError(
-                f"{error}: a group takes the name of one of its options, such as "
-                "train=default"
-            ) from error
+    with initialize_config_dir(str(config_folder()), version_base="1.3"), composing():
+        return compose(name, list(overrides))
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Have Hydra compose; what it did not expect becomes a ConfigError.
+
+    Errors that are raised elsewhere, as by the task that Hydra calls, pass.
+    """
+    try:
+        yield
+    except (RecursionError, UnicodeDecodeError, *_UNEXPECTED, OSError) as error:
+        if is_composition_error(error) or _raised_in(error) not in _COMPOSERS:
+            raise
+        raise ConfigError(_unexpected(error)) from error
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return (
+            "the overrides are nested too deeply to be read: expected values such as "
+            "train.dim=100"
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file of {config_folder()}: {error}"
+    if isinstance(error, OSError):  # of OmegaConf: a file that holds no keys
+        return f"a file of {config_folder()}: {error}: expected keys and values"
+    if isinstance(error, ValueError):  # train=3: a group where its option is due
+        return (
+            f"{error}: a group takes the name of one of its options, such as "
+            "train=default"
+        )
+    return (
+        f"the overrides cannot be read ({type(error).__name__} in Hydra): "
+        "expected KEY=VALUE, such as train.dim=100"
+    )
+
+
+def _raised_in(error: Exception) -> str:
+    """Return the package whose code raised an error."""
+    modules = [
+        frame.f_globals.get("__name__", "")
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    # A decoder or a YAML parser is called by the composer.
+    named = [m.split(".")[0] for m in modules if m.split(".")[0] in _KNOWN]
+    return named[-1] if named else ""
 
 
 def refuse_aliases() -> None:

@@ -168,6 +168,8 @@ def test_multirun_makes_a_run_of_each_value(first, home):
         (["--experimental-rerun=x.pkl"], "pickle"),
         (["targets=[trian]"], "targets: expected some of"),
         (["-m", "train.dim=0", "tracking=off"], "train.dim: expected greater"),
+        (["-m", "train=3"], "a group takes the name of one of its options"),
+        (["-m", "hydra/launcher=nope"], "Could not find 'hydra/launcher/nope'"),
     ],
 )
 def test_bad_usage_exits_with_2_and_one_clear_error(arguments, message, tmp_path):

@@ -347,9 +347,13 @@ def quiet():
     logging.disable(logging.NOTSET)
 
 
-EXAMPLES = (60, pytest.param(2000, marks=pytest.mark.slow))
+EXAMPLES = (40, pytest.param(2000, marks=pytest.mark.slow))
 
-FEWER = (30, pytest.param(1000, marks=pytest.mark.slow))
+# Composing takes a quarter of a second.
+FEWER = (
+    10,
+    pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+)
 
 
 def many(examples: int):
