@@ -497,10 +497,8 @@ return wrong;
 """
 
 LOOKS = [
-    ("grid", 390, "dark"),
-    ("grid", 1280, "light"),
     ("hostile", 390, "light"),
-    ("no trial", 390, "dark"),
+    pytest.param("grid", 1280, "light", marks=pytest.mark.slow),
     pytest.param("many", 390, "light", marks=pytest.mark.slow),
     *(
         pytest.param(name, width, "dark", marks=pytest.mark.slow)
