@@ -336,6 +336,7 @@ def test_mlflow_loads_a_logged_table_and_shows_it_as_one(tracker):
 
     tracker.log_table(table, "tables/neighbors")
     tracker.log_table(table, "tables/other")
+    tracker.end("FINISHED")
 
     shown = json.loads(run_of(tracker).data.tags["mlflow.loggedArtifacts"])
     assert shown == [
