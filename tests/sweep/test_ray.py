@@ -23,14 +23,15 @@ SWEEP = (
 def cluster(tmp_path_factory, monkeypatch):
     """Two nodes of one processor each."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Short, as the paths of Unix sockets end at 107 bytes.
+    folder = tmp_path_factory.getbasetemp() / "r"
+    (folder / "ray").mkdir(parents=True)
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    # Short, as the paths of Unix sockets end at 107 bytes.
-    head = {**node, "temp_dir": str(tmp_path_factory.getbasetemp() / "r")}
-    nodes = Cluster(
-        initialize_head=True, head_node_args={**head, "include_dashboard": False}
-    )
+    head = {**node, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
     try:
         nodes.add_node(**node)
         nodes.wait_for_nodes()
