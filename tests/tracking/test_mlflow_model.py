@@ -2,16 +2,15 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import servers
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -234,7 +233,7 @@ def test_hostile_words_make_an_example_too(tmp_path):
 def test_mlflow_serves_it(tmp_path):
     home = tmp_path / "home"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment |= {"W2V_HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment["W2V_HOME"] = str(home)
     subprocess.run(
         (
             *(sys.executable, "-m", "pipeline", "run", "experiment=smoke"),
@@ -247,38 +246,24 @@ def test_mlflow_serves_it(tmp_path):
         stderr=subprocess.DEVNULL,
     )
     environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{home}/mlflow.db"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     from pipeline.records import load_record
 
     run_id = load_record(home, "last").run_id
+    rows = [
+        {"word": "Germany"},
+        {"a": "France", "b": "Paris", "c": "Germany"},
+        {"word": "nope"},
+    ]
+    body = {"dataframe_records": rows, "params": {"top_k": 3}}
     for address in (f"runs:/{run_id}/model", "models:/words/1"):
-        server = subprocess.Popen(
-            (
-                *(sys.executable, "-m", "mlflow", "models", "serve", "-m", address),
-                *("--env-manager", "local", "--host", "127.0.0.1"),
-                *("--port", str(port)),
-            ),
-            cwd=tmp_path,  # where there is no `pipeline` to import
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/ping", server)
-            rows = [
-                {"word": "Germany"},
-                {"a": "France", "b": "Paris", "c": "Germany"},
-                {"word": "nope"},
-            ]
-            body = {"dataframe_records": rows, "params": {"top_k": 3}}
-            answers = post(f"http://127.0.0.1:{port}/invocations", body)["predictions"]
-        finally:
-            # A session of its own: this ends its workers with it, and nothing else.
-            os.killpg(server.pid, 9)
-            server.wait()
+        with servers.mlflow(
+            ("models", "serve", "-m", address, "--env-manager", "local"),
+            servers.free_port(),
+            ready="/ping",
+            folder=tmp_path,  # where there is no `pipeline` to import
+            environment=environment,
+        ) as url:
+            answers = post(f"{url}/invocations", body)["predictions"]
 
         import pipeline
 
@@ -296,18 +281,6 @@ def test_mlflow_serves_it(tmp_path):
             "answers": [],
             "error": "word 'nope' is not in the vocabulary",
         }
-
-
-def wait_for(url, server):
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            assert server.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.2)
 
 
 def post(url, body):
