@@ -164,14 +164,54 @@ def saved(folder, vectors):
     return folder
 
 
+# MLflow uses ways of pandas that are to change.
+old_ways = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@old_ways
+def test_the_folder_is_the_one_that_mlflow_would_write(tmp_path, vectors):
+    import mlflow.pyfunc
+    import yaml
+    from mlflow.models import Model
+    from pandas import DataFrame
+
+    ours = saved(tmp_path / "ours", vectors)
+    described, theirs = Model.load(str(ours)), tmp_path / "theirs"
+    example = json.loads((ours / "input_example.json").read_text())
+    mlflow.pyfunc.save_model(
+        str(theirs),
+        python_model=str(mlflow_model._SCRIPT),
+        artifacts={"vectors": str(vectors)},
+        signature=described.signature,
+        input_example=DataFrame(**example, dtype=object),
+        mlflow_model=Model(
+            "file:///x", run_id="ab" * 16, model_uuid="m-1", model_id="m-1"
+        ),
+        pip_requirements=(ours / "requirements.txt").read_text().splitlines(),
+    )
+
+    files = {p.relative_to(theirs) for p in theirs.rglob("*") if p.is_file()}
+    assert {p.relative_to(ours) for p in ours.rglob("*") if p.is_file()} == files
+    for name in ("requirements.txt", "artifacts/vectors.npz", "served_model.py"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+    for name in ("input_example.json", "serving_input_example.json"):
+        one, other = (json.loads((f / name).read_text()) for f in (ours, theirs))
+        assert one == other
+    one, other = (yaml.safe_load((f / "MLmodel").read_text()) for f in (ours, theirs))
+    for model in (one, other):
+        del model["utc_time_created"], model["model_size_bytes"]
+        flavor = model["flavors"]["python_function"]
+        # Where the files were before, and what only a pickle asks for.
+        flavor.pop("cloudpickle_version", None), flavor.pop("code", None)
+        flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+        flavor["artifacts"]["vectors"].pop("uri")
+    assert one == other
+
+
 def loaded(folder):
     import mlflow.pyfunc
 
     return mlflow.pyfunc.load_model(str(folder))
-
-
-# MLflow uses ways of pandas that are to change.
-old_ways = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @old_ways
