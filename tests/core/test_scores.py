@@ -74,6 +74,17 @@ def test_neighbors_are_listed_by_rank_with_their_counts():
     assert table.to_pylist() == [near, far]
 
 
+def test_neighbors_have_no_count_where_counts_are_not_known():
+    embeddings = embeddings_of(np.eye(2), ["a", "b"])
+
+    table = list_neighbors(
+        embeddings, unit_of(embeddings), ["a"], counts=np.zeros(2, int), top_k=1
+    ).tables["neighbors"]
+
+    assert table.column("neighbor").to_pylist() == ["b"]
+    assert table.column("count").to_pylist() == [None]
+
+
 def test_words_that_the_vocabulary_lacks_are_listed_with_no_neighbor():
     embeddings = embeddings_of(np.eye(2), ["a", "b"])
 
