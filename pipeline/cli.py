@@ -21,6 +21,7 @@ import click
 
 from pipeline.commands.diff import diff, printable
 from pipeline.commands.export import export
+from pipeline.commands.inspect import inspect
 from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from pipeline.commands.options import as_json as _as_json
 from pipeline.commands.options import home as _home
@@ -85,7 +86,7 @@ def cli() -> None:
     """
 
 
-for command in (rerun, diff, export, doctor, cache, sweep):
+for command in (rerun, diff, export, inspect, doctor, cache, sweep):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -196,20 +196,13 @@ def _read_array(
     """Read one .npy member; ValueError says what is wrong."""
     name = entry.filename
     with archive.open(entry) as member:
-        prefix = member.read(len(_NPY_MAGIC) + 2)
-        if len(prefix) != len(_NPY_MAGIC) + 2 or not prefix.startswith(_NPY_MAGIC):
-            raise ValueError(f"{name} is not an array of .npy format 1.0")
-        header = member.read(int.from_bytes(prefix[-2:], "little"))
-        match = _NPY_HEADER.fullmatch(header)
-        if match is None:
-            raise ValueError(f"{name} has an unexpected header: {header[:100]!r}")
-        shape = tuple(int(n) for n in re.findall(rb"\d+", match[2]))
-        if match[1].decode() != dtype or len(shape) != ndim:
+        found, shape, length = read_header(member, name)
+        if found != dtype or len(shape) != ndim:
             raise ValueError(
                 f"{name}: expected {ndim} dimensions of {dtype}, found shape {shape} "
-                f"of {match[1].decode()}"
+                f"of {found}"
             )
-        left = entry.file_size - len(prefix) - len(header)
+        left = entry.file_size - length
         if math.prod(shape) * np.dtype(dtype).itemsize != left:
             raise ValueError(f"{name} claims shape {shape} but has {left} bytes")
         array = np.empty(shape, dtype)
@@ -220,6 +213,26 @@ def _read_array(
         if rest:
             raise ValueError(f"{name} ends {len(rest)} bytes early")
         return array
+
+
+def read_header(member: IO[bytes], name: str) -> tuple[str, tuple[int, ...], int]:
+    """Read the header of a .npy, up to its elements; evaluate nothing.
+
+    Returns:
+        The dtype string and the shape that it claims, and its length in bytes.
+
+    Raises:
+        ValueError: naming `name`, if it is not as this program writes it.
+    """
+    prefix = member.read(len(_NPY_MAGIC) + 2)
+    if len(prefix) != len(_NPY_MAGIC) + 2 or not prefix.startswith(_NPY_MAGIC):
+        raise ValueError(f"{name} is not an array of .npy format 1.0")
+    header = member.read(int.from_bytes(prefix[-2:], "little"))
+    match = _NPY_HEADER.fullmatch(header)
+    if match is None:
+        raise ValueError(f"{name} has an unexpected header: {header[:100]!r}")
+    shape = tuple(int(n) for n in re.findall(rb"\d+", match[2]))
+    return match[1].decode(), shape, len(prefix) + len(header)
 
 
 def pack_words(words: Iterable[str]) -> tuple[Array, Array]:
