@@ -2,7 +2,8 @@
 
 Only this module and `pipeline.commands` print.
 
-Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
+Exit codes: 0 done; 2 bad usage or configuration; 75 stopped at train.time_budget;
+130 interrupted; 1 anything else.
 """
 
 import json
@@ -22,13 +23,18 @@ import click
 from pipeline.commands.diff import diff, printable
 from pipeline.commands.export import export
 from pipeline.commands.inspect import inspect
-from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    EXIT_USAGE,
+)
 from pipeline.commands.options import as_json as _as_json
 from pipeline.commands.options import home as _home
 from pipeline.commands.rerun import rerun
 from pipeline.commands.sweep import sweep
 from pipeline.commands.upkeep import cache, doctor
-from pipeline.errors import ConfigError, W2VError
+from pipeline.errors import ConfigError, StoppedError, W2VError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -72,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error.__cause__, EOFError):  # which click takes for Ctrl-D
             _tell(error.__cause__)
         _fail("interrupted", EXIT_INTERRUPTED)
+    except StoppedError:  # the record, which is printed, says all
+        sys.exit(EXIT_STOPPED)
     except Exception as error:
         _tell(error)
 
@@ -154,6 +162,7 @@ def explain(overrides: tuple[str, ...]) -> None:
     from pipeline.cache import Cache
     from pipeline.config import plain_values
     from pipeline.dag import STAGES
+    from pipeline.earlier import earlier_caches
     from pipeline.loading import read_values
 
     if set(overrides) & {"-h", "--help"}:
@@ -161,7 +170,7 @@ def explain(overrides: tuple[str, ...]) -> None:
         return
     config, _ = read_values(plain_values(_compose(overrides)))
     stages = engine.select(STAGES, config.targets)
-    cache = Cache(config.home_folder / "cache")
+    cache = Cache(config.home_folder / "cache", earlier_caches(config.cache.earlier))
     for answer in engine.explain(stages, config.stages, cache):
         for reason in answer.reasons or ("",):
             click.echo(

@@ -17,8 +17,6 @@ from pipeline.core.text import open_text
 from pipeline.core.types import Floats
 from pipeline.errors import DataError
 
-_CHUNK = 1 << 20
-
 SERIES = ("loss", "heldout_loss", "learning_rate")
 
 
@@ -114,11 +112,8 @@ _FILE_TYPES = {
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _inspect_npz(path: Path) -> Inspection:
