@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.artifacts import file_digests, json_digest, load_artifact
 from pipeline.cache import MANIFEST
+from pipeline.core import npz
 from pipeline.core.checkpoint import find_checkpoints
 from pipeline.core.files import expanded
 from pipeline.core.inspection import Inspection, describe, inspect_file
@@ -96,9 +97,8 @@ def inspect_folder(path: Path) -> Inspection:
     broken: list[str] = []
     for name in sorted(n for n in names if n.endswith(".npy")):
         try:
-            array = np.lib.format.open_memmap(path / name, mode="r")
-            arrays[name.removesuffix(".npy")] = array
-        except Exception as error:  # whatever a header makes NumPy raise
+            arrays[name.removesuffix(".npy")] = npz.map_array(path / name)
+        except (OSError, ValueError) as error:
             broken.append(f"{name} cannot be read: {error!s:.200}")
     found_there = describe(path, arrays)
     if kind in _KINDS and not broken:

@@ -26,6 +26,7 @@ from pipeline.errors import (
     StorageError,
     W2VError,
 )
+from pipeline.logs import LogFile
 from pipeline.records import (
     GitRecord,
     RunRecord,
@@ -234,13 +235,10 @@ def _log_file(path: Path) -> Iterator[None]:
     """Keep what is logged during a run in a file of its own."""
     make_folder(path.parent)
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = LogFile(path)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}. Set home to another"
         raise StorageError(f"{message} folder") from error
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    )
     root = logging.getLogger()
     root.addHandler(handler)
     try:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, composition
+from pipeline.composition import compose_config
 from pipeline.errors import ConfigError
 
 SMOKE = ("experiment=smoke", "visualize.projections=[]")
@@ -167,6 +168,8 @@ def test_multirun_makes_a_run_of_each_value(first, home):
         (["--experimental-rerun=x.pkl"], "pickle"),
         (["targets=[trian]"], "targets: expected some of"),
         (["-m", "train.dim=0", "tracking=off"], "train.dim: expected greater"),
+        (["-m", "train=3"], "a group takes the name of one of its options"),
+        (["-m", "hydra/launcher=nope"], "Could not find 'hydra/launcher/nope'"),
     ],
 )
 def test_bad_usage_exits_with_2_and_one_clear_error(arguments, message, tmp_path):
@@ -305,10 +308,10 @@ def test_an_end_of_file_is_no_interrupt(monkeypatch, capsys):
 def test_a_config_file_that_holds_no_keys_is_named(tmp_path, monkeypatch):
     conf = shutil.copytree(cli.config_folder(), tmp_path / "conf")
     (conf / "vocab" / "default.yaml").write_text("3\n")
-    monkeypatch.setattr(cli, "config_folder", lambda: conf)
+    monkeypatch.setattr(composition, "config_folder", lambda: conf)
 
     with pytest.raises(ConfigError, match=r"conf: .*int: expected keys and values"):
-        cli._compose(())
+        compose_config(())
 
 
 def test_home_may_begin_with_a_tilde(first, home):

@@ -166,11 +166,11 @@ def test_a_process_is_told_by_its_start_and_machine():
 
 
 def values_of(home: Path, *overrides: str) -> dict:
-    from pipeline.cli import _compose
+    from pipeline.composition import compose_config
     from pipeline.config import read_config
 
     _, values = read_config(
-        _compose(["ingest=newswire", f"home={home}", "tracking=off", *overrides])
+        compose_config(["ingest=newswire", f"home={home}", "tracking=off", *overrides])
     )
     return values
 

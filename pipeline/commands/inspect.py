@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.commands import options
-from pipeline.commands.diff import printable
-from pipeline.core.figures.style import shown
+from pipeline.core.labels import shown, visible
 
 if TYPE_CHECKING:
     from pipeline.core.inspection import Inspection
@@ -119,7 +118,7 @@ def _lines(found: "Inspection") -> list[str]:
         )
     settings = ", ".join(f"{n} {json.dumps(v)}" for n, v in _settings(told).items())
     if settings:
-        wrapped = textwrap.wrap(printable(settings[: 4 * _LONGEST]), _LINE - _LABEL)
+        wrapped = textwrap.wrap(visible(settings[: 4 * _LONGEST]), _LINE - _LABEL)
         lines += [f"{label:<{_LABEL}}{text}" for label, text in _labeled(wrapped)]
     for name, series in told["history"].items():
         lines += _plot(name, series)
@@ -127,7 +126,7 @@ def _lines(found: "Inspection") -> list[str]:
 
 
 def _row(label: str, text: str) -> str:
-    return f"{label:<{_LABEL}}{printable(text)}"
+    return f"{label:<{_LABEL}}{visible(text)}"
 
 
 def _position(told: Mapping[str, Any]) -> str:

@@ -70,6 +70,24 @@ def npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
+def map_array(path: Path) -> Array:
+    """Map a .npy file into memory, read-only.
+
+    NumPy's own reader takes as much memory as a damaged header claims to be long.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is not the whole of an array as NumPy writes it.
+    """
+    with path.open("rb") as file:
+        dtype, shape = read_header(file, path.name)
+        start = file.tell()
+        left = path.stat().st_size - start
+    if math.prod(shape) * dtype.itemsize != left:
+        raise ValueError(f"{path.name} claims shape {shape} but has {left} bytes")
+    return np.memmap(path, dtype, "r", start, shape)
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Array], layout: Layout) -> None:
     """Write a sealed .npz; equal arrays give equal bytes.
 
@@ -196,14 +214,14 @@ def _read_array(
     """Read one .npy member; ValueError says what is wrong."""
     name = entry.filename
     with archive.open(entry) as member:
-        found, shape, length = read_header(member, name)
+        found, shape = read_header(member, name)
         if found != dtype or len(shape) != ndim:
             raise ValueError(
                 f"{name}: expected {ndim} dimensions of {dtype}, found shape {shape} "
-                f"of {found}"
+                f"of {found.str}"
             )
-        left = entry.file_size - length
-        if math.prod(shape) * np.dtype(dtype).itemsize != left:
+        left = entry.file_size - member.tell()
+        if math.prod(shape) * found.itemsize != left:
             raise ValueError(f"{name} claims shape {shape} but has {left} bytes")
         array = np.empty(shape, dtype)
         rest = array.reshape(-1).view(np.uint8).data
@@ -215,24 +233,27 @@ def _read_array(
         return array
 
 
-def read_header(member: IO[bytes], name: str) -> tuple[str, tuple[int, ...], int]:
-    """Read the header of a .npy, up to its elements; evaluate nothing.
+def read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Read a .npy file up to its elements; evaluate nothing.
 
     Returns:
-        The dtype string and the shape that it claims, and its length in bytes.
+        The dtype and the shape that it claims.
 
     Raises:
         ValueError: naming `name`, if it is not as this program writes it.
     """
-    prefix = member.read(len(_NPY_MAGIC) + 2)
+    prefix = file.read(len(_NPY_MAGIC) + 2)
     if len(prefix) != len(_NPY_MAGIC) + 2 or not prefix.startswith(_NPY_MAGIC):
         raise ValueError(f"{name} is not an array of .npy format 1.0")
-    header = member.read(int.from_bytes(prefix[-2:], "little"))
+    header = file.read(int.from_bytes(prefix[-2:], "little"))
     match = _NPY_HEADER.fullmatch(header)
     if match is None:
         raise ValueError(f"{name} has an unexpected header: {header[:100]!r}")
     shape = tuple(int(n) for n in re.findall(rb"\d+", match[2]))
-    return match[1].decode(), shape, len(prefix) + len(header)
+    try:
+        return np.dtype(match[1].decode()), shape
+    except TypeError as error:  # <f1 looks like one, and is none
+        raise ValueError(f"{name} has elements of no type: {match[1]!r}") from error
 
 
 def pack_words(words: Iterable[str]) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 
@@ -76,20 +76,19 @@ def read_members(file: BinaryIO) -> Iterator[Member]:
 def _read_member(file: BinaryIO, name: str, size: int, crc: int) -> Member:
     counted = _Counted(file, size)
     try:
-        dtype, shape, length = npz.read_header(counted, name)  # type: ignore[arg-type]  # it reads, and nothing else
+        kind, shape = npz.read_header(cast(IO[bytes], counted), name)
     except ValueError as error:
         counted.read(size)
         return Member(name, "", (), None, f"{error!s:.200}")
-    content = counted.read(size - length)
+    content = counted.read(size)
     claimed = shape[0] if shape else 1
+    row = kind.itemsize * math.prod(shape[1:])
+    rows = min(len(content) // row if row else 0, claimed)
     try:
-        kind = np.dtype(dtype)
-        row = kind.itemsize * math.prod(shape[1:])
-        rows = min(len(content) // row if row else 0, claimed)
         whole = np.frombuffer(content, kind, rows * row // kind.itemsize)
         array = whole.reshape(rows, *shape[1:])
-    except (TypeError, ValueError):  # no such type, or too many dimensions
-        return Member(name, dtype, shape, None, "has a header that makes no sense")
+    except ValueError:  # too many dimensions, or too large ones
+        return Member(name, kind.str, shape, None, "has a shape that makes no sense")
     if rows < claimed and row:
         damage = f"holds {rows:,} of {claimed:,} rows"
     elif counted.crc != crc:
@@ -98,7 +97,7 @@ def _read_member(file: BinaryIO, name: str, size: int, crc: int) -> Member:
         damage = f"holds {len(content) - rows * row:,} bytes more than its shape"
     else:
         damage = ""
-    return Member(name, dtype, shape, array, damage)
+    return Member(name, kind.str, shape, array, damage)
 
 
 class _Counted:
