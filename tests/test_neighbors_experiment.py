@@ -74,7 +74,7 @@ def test_a_run_gives_a_row_that_agrees_with_its_scores(
     script.main()
 
     _, row = capsys.readouterr().out.splitlines()
-    assert row.startswith("lr 0.025 epochs 1 window 5 subsample 0 min 0 word2vec ")
+    assert row.startswith("lr 0.025 epochs 1 window 5 subsample 0.0 init word2vec ")
     numbers = [float(text) for text in row[script.WIDTH :].split()]
     assert len(numbers) == 8
     expected = record.metrics["category/precision_at_10"]

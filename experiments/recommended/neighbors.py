@@ -14,13 +14,13 @@ A row for each run, over the words of the built-in categories that it knows:
 """
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.cache import Cache
-from pipeline.config import Config, check_config
 from pipeline.core.files import expanded
 from pipeline.core.geometry import mean_cosine
 from pipeline.core.similarity import unit_vectors, word_ids
@@ -38,7 +38,7 @@ from pipeline.records import RunRecord, load_record
 
 DEPTH = 10
 RARE = 5
-WIDTH = 72  # columns for a run's settings
+WIDTH = 80  # columns for a run's settings
 COLUMNS = "precision  rare  beside  precision 5  centered  cosine  norm 1  norm 16"
 
 
@@ -62,14 +62,10 @@ def main() -> None:
 
 
 def _name(record: RunRecord) -> str:
-    config = check_config(record.config)
-    assert isinstance(config, Config)  # noqa: S101 - for mypy; scorings are not asked
-    train = config.train
-    return (
-        f"lr {train.lr:g} epochs {train.epochs} window {train.window} "
-        f"subsample {train.subsample:g} min {config.vocab.min_count} {train.init} "
-        f"seed {config.seed}"
-    )
+    keys = ("lr", "epochs", "window", "subsample", "init")
+    settings = [f"{key} {record.params[f'train.{key}']}" for key in keys]
+    min_count, seed = record.params["vocab.min_count"], record.params["seed"]
+    return f"{' '.join(settings)} min_count {min_count} seed {seed}"
 
 
 def measure(record: RunRecord, cache: Cache) -> tuple[float, ...]:
@@ -80,7 +76,7 @@ def measure(record: RunRecord, cache: Cache) -> tuple[float, ...]:
     vocab = cache.load(outputs["vocab"], Vocab)
     encoded = cache.load(outputs["encoded"], EncodedCorpus)
     embeddings = cache.load(outputs["embeddings"], Embeddings)
-    window = int(record.config["train"]["window"])
+    window = int(record.params["train.window"])
     groups = {
         group: ids[ids != UNKNOWN]
         for group, words in CATEGORIES.items()
@@ -102,12 +98,17 @@ def measure(record: RunRecord, cache: Cache) -> tuple[float, ...]:
             neighbors(unit_vectors(centered), groups, np.ones(len(unit), bool)), groups
         ),
         float(mean_cosine(unit, once)[0]),
-        *(float(norms[_seen(vocab.counts, low)].mean()) for low in (1, 16)),
+        *(_mean(norms[_seen(vocab.counts, low)]) for low in (1, 16)),
     )
 
 
 def _seen(counts: Counts, low: int) -> np.ndarray:
     return (counts >= low) & (counts < 2 * low)
+
+
+def _mean(values: Doubles) -> float:
+    """Return the mean; NaN where there is nothing."""
+    return float(values.mean()) if len(values) else math.nan
 
 
 def neighbors(

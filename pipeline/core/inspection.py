@@ -86,8 +86,8 @@ def inspect_file(path: Path) -> Inspection:
         return Inspection(path, "unknown", (f"cannot be read: {error}",))
     if not stat.S_ISREG(status.st_mode):
         # One that is opened may wait for a writer, or never end.
-        found = f"expected a file, found {_FILE_TYPES[stat.S_IFMT(status.st_mode)]}"
-        return Inspection(path, "unknown", (found,))
+        wrong = f"expected a file, found {_FILE_TYPES[stat.S_IFMT(status.st_mode)]}"
+        return Inspection(path, "unknown", (wrong,))
     try:
         digest = _digest(path)
         with open_text(path) as file:
