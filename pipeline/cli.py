@@ -52,6 +52,8 @@ _HEADLINES = (
     "similarity/",
     "analogy/",
     "stability/",
+    *("tag/valid/f1", "tag/valid/f1/", "tag/valid/accuracy"),
+    *("tag/test/f1", "tag/test/f1/", "tag/test/accuracy"),
 )
 
 # Endings of the metrics that are shown beside the one they are of.
@@ -344,9 +346,7 @@ def _print_record(record: "RunRecord") -> None:
         name
         for prefix in _HEADLINES
         for name in record.metrics
-        if (name == prefix or (prefix.endswith("/") and name.startswith(prefix)))
-        and not name.endswith(("coverage", "_zero", *_BESIDE))
-        and name.count("/") == 1 + name.endswith("/total")
+        if name == prefix or _is_below(name, prefix)
     ]
     if headlines:
         click.echo()
@@ -362,6 +362,16 @@ def _print_record(record: "RunRecord") -> None:
         place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
         click.echo(f"pictures: {printable(place)} ({len(pictures)} files)")
     click.echo(f"run_id: {printable(record.run_id)}")
+
+
+def _is_below(name: str, prefix: str) -> bool:
+    """Say whether a metric is shown for a prefix such as `similarity/`."""
+    return (
+        prefix.endswith("/")
+        and name.startswith(prefix)
+        and not name.endswith(("coverage", "_zero", *_BESIDE))
+        and name.count("/") == prefix.count("/") + name.endswith("/total")
+    )
 
 
 def _headline(name: str, metrics: Mapping[str, float]) -> str:

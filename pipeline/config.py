@@ -23,6 +23,7 @@ from pipeline.fields import NaturalInt
 from pipeline.stages.encode import EncodeConfig
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
+from pipeline.stages.tag import TagConfig
 from pipeline.stages.train import TrainConfig
 from pipeline.stages.vectors import VectorsConfig
 from pipeline.stages.visualize import VisualizeConfig
@@ -64,6 +65,7 @@ class Config(RunConfig):
     train: TrainConfig
     evaluate: EvaluateConfig
     visualize: VisualizeConfig
+    tag: TagConfig
 
     @property
     def stages(self) -> Mapping[str, object]:
@@ -74,6 +76,7 @@ class Config(RunConfig):
             "train": self.train,
             "evaluate": self.evaluate,
             "visualize": self.visualize,
+            "tag": self.tag,
         }
 
     @property

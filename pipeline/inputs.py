@@ -13,7 +13,7 @@ from pipeline.records import RunRecord
 # Keys of stages that name files to read.
 FILE_KEYS = (
     *("path", "splits", "similarity_files", "analogy_files", "category_files"),
-    "against",
+    *("against", "word_classes"),
 )
 
 
