@@ -82,6 +82,8 @@ class Config(RunConfig):
     @property
     def run_name(self) -> str:
         """What runs differ in most."""
+        if self.targets == ("tag",):
+            return f"{self.ingest.reader} tag {self.tag.column} s{self.seed}"
         train = self.train
         return (
             f"{self.ingest.reader} d{train.dim} w{train.window} n{train.negatives} "
