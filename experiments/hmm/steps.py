@@ -47,11 +47,11 @@ STEPS: Sequence[tuple[str, Mapping[str, str]]] = (
     ),
     ("deleted interpolation", {"tag.transitions.smoothing": "interpolation"}),
     ("second order: TnT, with shapes", {"tag.transitions.order": "2"}),
-    ("states in BIOES", {"tag.transitions.scheme": "bioes"}),
     (
         "affixes and words lean by their counts",
         {"tag.emissions.affix_strength": "", "tag.emissions.word_strength": ""},
     ),
+    ("states in BIOES", {"tag.transitions.scheme": "bioes"}),
     ("the words beside it", {"tag.weights.previous": "", "tag.weights.next": ""}),
     ("two words on", {"tag.weights.previous2": "", "tag.weights.next2": ""}),
     ("pairs of words", {"tag.weights.pair": ""}),
@@ -63,7 +63,21 @@ STEPS: Sequence[tuple[str, Mapping[str, str]]] = (
 SEEDS = (1, 2, 3)
 
 # Splits whose text vectors are trained on, without their tags.
-TEXTS = {"train": "[train]", "all three": "[train,valid,test]"}
+TEXTS = {
+    "train": ("vocab.splits=[train]",),
+    "all three splits": ("vocab.splits=[train,valid,test]", "train.heldout_split=null"),
+}
+
+# With and without what stands beside a word.
+MODELS = {
+    "words alone": (
+        "tag.weights.word=1.0",
+        *(f"tag.weights.{name}=0.0" for name in STREAMS),
+    ),
+    "default": (),
+}
+
+MEASURES = ("tag/valid/f1", "tag/test/f1")
 
 
 def run(folder: Path, *overrides: str) -> RunRecord:
@@ -119,28 +133,33 @@ def measure_steps(folder: Path) -> None:
 
 def measure_classes(folder: Path) -> None:
     """Print what word classes add, over vector seeds."""
-    alone = tag(folder)
-    for text, splits in TEXTS.items():
-        vocab = f"vocab.splits={splits}"
-        gains = []
-        for seed in SEEDS:
-            trained = run(
-                folder, vocab, "vocab.digits=zero", "targets=[train]", f"seed={seed}"
-            )
-            found = tag(folder, f"tag.word_classes={trained.run_id}")
-            gains.append([found[m] - alone[m] for m in _MEASURES])
-            shown = (f"{m} {found[m]:.4f} (alone {alone[m]:.4f})" for m in _MEASURES)
-            print(f"{text}, seed {seed}: {', '.join(shown)}", flush=True)
-        for measure, values in zip(_MEASURES, np.transpose(gains), strict=True):
-            gain = mean_interval(values)
-            print(
-                f"{text}: {measure} gains {100 * gain.mean:+.2f} "
-                f"({100 * gain.low:+.2f} to {100 * gain.high:+.2f})",
-                flush=True,
-            )
+    print("| model | vectors of | split | alone | with classes, by seed | gain |")
+    print("|---|---|---|---|---|---|")
+    for text, settings in TEXTS.items():
+        vectors = [
+            run(
+                folder,
+                *("vocab.digits=zero", "targets=[train]", "tracking=off"),
+                *(*settings, f"seed={seed}"),
+            ).run_id
+            for seed in SEEDS
+        ]
+        for model, overrides in MODELS.items():
+            alone = tag(folder, *overrides)
+            helped = [tag(folder, *overrides, f"{_CLASSES}={v}") for v in vectors]
+            for measure in MEASURES:
+                scores = np.array([found[measure] for found in helped])
+                gain = mean_interval(scores - alone[measure])
+                shown = ", ".join(map(_percent, scores))
+                print(
+                    f"| {model} | {text} | {measure.split('/')[1]} "
+                    f"| {_percent(alone[measure])} | {shown} | {100 * gain.mean:+.2f} "
+                    f"({100 * gain.low:+.2f} to {100 * gain.high:+.2f}) |",
+                    flush=True,
+                )
 
 
-_MEASURES = ("tag/valid/f1", "tag/test/f1")
+_CLASSES = "tag.word_classes"
 
 
 def measure_expected(folder: Path) -> None:

@@ -60,7 +60,7 @@ def sum_paths(lattice: Lattice, transitions: Doubles) -> Sums:
         lattice.states,
         lattice.counts,
         lattice.scores,
-        np.ascontiguousarray(transitions),
+        np.array(transitions, order="C"),  # writable: another type is compiled anew
         np.zeros(size),
         np.zeros(size),
         sums.posteriors,

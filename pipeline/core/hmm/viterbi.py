@@ -46,7 +46,7 @@ def best_paths(lattice: Lattice, transitions: Doubles) -> tuple[Ids, Doubles]:
         lattice.counts,
         lattice.scores,
         # The state that is maximized over lies side by side in memory.
-        np.ascontiguousarray(transitions.transpose(1, 2, 0)),
+        np.array(transitions.transpose(1, 2, 0), order="C"),
         np.zeros((2, sizes[1], sizes[1])),
         np.zeros((sizes[0], sizes[1], sizes[1]), np.int16),
         found,
