@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from pipeline.cli import _print_record
+from pipeline.commands.show import print_record
 from pipeline.loading import read_values
 from pipeline.run import run_pipeline
 
@@ -26,7 +26,7 @@ def tagged(make_run, home):
 
 
 def test_the_preset_trains_no_vectors_and_prints_its_scores(tagged, capsys):
-    _print_record(tagged)
+    print_record(tagged)
 
     assert list(tagged.stages) == ["ingest", "vocab", "tag"]
     assert tagged.name == "newswire tag ner s1"

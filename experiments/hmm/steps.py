@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from pipeline.cli import config_folder
+from pipeline.composition import config_folder
 from pipeline.config import plain_values
 from pipeline.core.statistics import mean_interval
 from pipeline.loading import read_values

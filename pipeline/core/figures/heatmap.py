@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.core.figures.canvas import drawable, head, picture, place
 from pipeline.core.figures.page import page
-from pipeline.core.figures.style import MUTED, counted, escaped, mark, shown
+from pipeline.core.figures.style import MUTED, counted, escaped, mark
+from pipeline.core.labels import shown
 from pipeline.core.types import Doubles, Ids
 
 # Orange for unlike, white for unrelated, blue for alike: apart to all eyes.
