@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.compare import compare
 from pipeline.commands.diff import diff, printable
 from pipeline.commands.export import export
 from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
@@ -85,7 +86,7 @@ def cli() -> None:
     """
 
 
-for command in (rerun, diff, export, doctor, cache, sweep):
+for command in (rerun, diff, compare, export, doctor, cache, sweep):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
