@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le, Len
 
+from pipeline.core.alignment import aligned_layouts, layout_depth
 from pipeline.core.figures.canvas import Images
+from pipeline.core.figures.film import Film, film_html
 from pipeline.core.figures.frequency import WordNorms, frequency_images
 from pipeline.core.figures.heatmap import (
     HeatmapWords,
@@ -39,6 +41,7 @@ from pipeline.core.types import (
     Figures,
     Floats,
     Ids,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
@@ -56,6 +59,9 @@ _NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 # Neighbors by which a map's faithfulness is told: as many as one would read.
 _KEPT_DEPTH = 10
+
+# Neighbors that count on the maps of the film, which has fewer words than the others.
+_FILM_PERPLEXITY = 20.0
 
 # Words asked for but not found that are named.
 _NAMED = 5
@@ -78,6 +84,7 @@ class VisualizeConfig:
     umap_epochs: PositiveInt
     heatmap_words: Annotated[tuple[Annotated[str, Len(1)], ...], Len(0, 200)]
     heatmap_per_category: PositiveInt
+    film: bool
 
     def __post_init__(self) -> None:
         if len(set(self.projections)) < len(self.projections):
@@ -95,6 +102,7 @@ def visualize(
     vocab: Vocab,
     embeddings: Embeddings,
     history: TrainingHistory,
+    snapshots: Snapshots,
     *,
     workspace: Path,
     report: Report,
@@ -106,14 +114,16 @@ def visualize(
         vocab: Words with their counts.
         embeddings: Vectors of the same words; the center vectors are drawn.
         history: Losses by epoch.
+        snapshots: Vectors by epoch.
         workspace: Not used.
         report: Told of each picture.
 
     Returns:
         `loss`, `heatmap` and `<projection>_2d` as .html, .png and .svg, `frequency`
-        as .png and .svg, and `<projection>_3d` as .html. Pages embed all they need.
-        With fewer than `FEWEST_WORDS` words t-SNE and UMAP have nothing to work on:
-        their maps are left out. An empty vocabulary leaves only the loss.
+        as .png and .svg, and `<projection>_3d` and `film` as .html. Pages embed all
+        they need. With fewer than `FEWEST_WORDS` words t-SNE and UMAP have nothing to
+        work on: their maps are left out, and so is the film. An empty vocabulary
+        leaves only the loss.
 
     Raises:
         ShapeError: if vocabulary and vectors are of different words.
@@ -129,6 +139,9 @@ def visualize(
     jobs: dict[str, Callable[[], Drawn]] = {"loss": partial(_draw_loss, history)}
     if vocab.words:
         jobs["heatmap"] = partial(_draw_heatmap, config, vocab, unit, group)
+        frames, kept, _ = snapshots.vectors.shape
+        if config.film and frames > 1 and kept >= FEWEST_WORDS:
+            jobs["film"] = partial(_draw_film, vocab, snapshots, history, group)
         jobs["frequency"] = partial(_draw_frequency, vocab, embeddings, group)
         atlas = _open_atlas(config, vocab, unit, group)
         for method in config.projections:
@@ -235,6 +248,30 @@ def _draw_frequency(vocab: Vocab, embeddings: Embeddings, group: Ids) -> Drawn:
         "(Schakel and Wilson 2015)."
     )
     return frequency_images(words, [note]), {}
+
+
+def _draw_film(
+    vocab: Vocab, snapshots: Snapshots, history: TrainingHistory, group: Ids
+) -> Drawn:
+    words = snapshots.vectors.shape[1]
+    frames = [unit_vectors(each.astype(np.float32)) for each in snapshots.vectors]
+    depth = max(layout_depth(words, _FILM_PERPLEXITY), _KEPT_DEPTH)
+    graphs = [neighbor_graph(unit, depth) for unit in frames]
+    # From the last to the first: what the words come to mean is laid out well, and
+    # the film shows how they came there.
+    layouts = aligned_layouts(graphs[::-1], pca(frames[-1], 2), _FILM_PERPLEXITY)
+    film = Film(
+        words=vocab.words[:words],
+        counts=vocab.counts[:words],
+        groups=tuple(CATEGORIES),
+        group=group[:words],
+        epochs=snapshots.epochs,
+        layouts=np.stack(layouts[::-1]),
+        neighbors=np.stack([graph.ids[:, :_KEPT_DEPTH] for graph in graphs]),
+        cosines=np.stack([graph.cosines[:, :_KEPT_DEPTH] for graph in graphs]),
+        loss=history.loss,
+    )
+    return {"html": film_html(film)}, {}
 
 
 @dataclass(frozen=True)
