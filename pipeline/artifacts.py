@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core import npz
 from pipeline.errors import CacheError
 
 A = TypeVar("A")
@@ -179,7 +180,7 @@ def _load(kind: Any, folder: Path, name: str) -> Any:
 
 
 def _load_array(path: Path, kind: Any) -> Any:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = npz.map_array(path)
     (expected,) = typing.get_args(typing.get_args(kind)[1])
     if array.dtype != np.dtype(expected):
         raise ValueError(f"{path}: expected {np.dtype(expected)}, found {array.dtype}")

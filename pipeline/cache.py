@@ -175,9 +175,23 @@ class Cache:
         outputs: Mapping[str, object],
         metrics: Sequence[tuple[str, float, int | None]],
         seconds: float,
+        expected: Mapping[str, str] | None = None,
     ) -> Record:
-        """Write the outputs of a stage, then the record that speaks of them."""
+        """Write the outputs of a stage, then the record that speaks of them.
+
+        Raises:
+            CacheError: if the outputs' digests are not those expected; the record
+                that is there stays.
+        """
         digests = {name: self._put(artifact) for name, artifact in outputs.items()}
+        if expected is not None and digests != expected:
+            changed = [name for name in digests if digests[name] != expected.get(name)]
+            raise CacheError(
+                f"{ingredients.stage}: computed again, {', '.join(changed)} differ "
+                "from what the cache holds for the same ingredients (key "
+                f"{ingredients.key[:12]}): the stage does not always give the same "
+                "result. The cache is as it was"
+            )
         known = self.records(ingredients.stage)
         record = Record(
             ingredients=ingredients,

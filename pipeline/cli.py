@@ -1,62 +1,50 @@
-"""The `w2v` command: the only place that knows Hydra.
+"""The `w2v` command.
 
 Only this module and `pipeline.commands` print.
 
 Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
 """
 
-import json
 import logging
 import os
 import re
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.commands.compare import compare
-from pipeline.commands.diff import diff, printable
+from pipeline.commands.diff import diff
 from pipeline.commands.export import export
 from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
-from pipeline.commands.options import as_json as _as_json
 from pipeline.commands.options import home as _home
 from pipeline.commands.rerun import rerun
+from pipeline.commands.show import analogy, print_record, show, similar
 from pipeline.commands.sweep import sweep
 from pipeline.commands.upkeep import cache, doctor
+from pipeline.composition import (
+    compose_config,
+    composing,
+    composition_message,
+    config_folder,
+    is_composition_error,
+    refuse_aliases,
+)
+from pipeline.core.labels import visible
 from pipeline.errors import ConfigError, W2VError
+from pipeline.logs import LogFormatter
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from pipeline.records import RunRecord
 
 log = logging.getLogger(__name__)
 
-_LONGEST_WORD = 80  # characters that a table for people shows
-
 _GROUP_SWEEP = re.compile(r"\+{0,2}sweep=")
-
-# Shown after a run, where it has them; the rest is in `w2v show` and the UI.
-_HEADLINES = (
-    "corpus/tokens",
-    "vocab/words",
-    "train/loss",
-    "train/heldout_loss",
-    "train/words_per_second",
-    "probe/f1",
-    "category/",
-    "similarity/",
-    "analogy/",
-    "stability/",
-)
-
-# Endings of the metrics that are shown beside the one they are of.
-_BESIDE = ("_low", "_high", "_random")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +74,10 @@ def cli() -> None:
     """
 
 
-for command in (rerun, diff, compare, export, doctor, cache, sweep):
+for command in (
+    *(show, similar, analogy, rerun, diff, compare),
+    *(export, doctor, cache, sweep),
+):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -97,7 +88,7 @@ def run(overrides: tuple[str, ...]) -> None:
     """Run the pipeline: w2v run [KEY=VALUE ...] [-m]; see w2v run --help."""
     if not any(argument.startswith("-") for argument in overrides):
         _refuse_sweep(overrides)
-        _run_one(_compose(overrides), overrides)
+        _run_one(compose_config(overrides), overrides)
         return
     if any(argument.startswith("--experimental-rerun") for argument in overrides):
         raise ConfigError(
@@ -106,7 +97,7 @@ def run(overrides: tuple[str, ...]) -> None:
     # Multirun, --help, --cfg and the like are Hydra's own.
     import hydra
 
-    _refuse_aliases()
+    refuse_aliases()
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through; they are told here
     # Hydra's parser wants its flags first; people write them where they like.
@@ -117,7 +108,8 @@ def run(overrides: tuple[str, ...]) -> None:
         keys.insert(0, "+sweep=default")
     sys.argv = ["w2v run", *flags, *keys]
     decorate = hydra.main(str(config_folder()), "config", version_base="1.3")
-    decorate(_run_trial if many else _run_composed)()
+    with composing():
+        decorate(_run_trial if many else _run_composed)()
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -138,12 +130,12 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
     if given:
         raise click.UsageError(f"{given[0]}: expected FILE, then KEY=VALUE alone")
-    composed = _compose(overrides, "scoring")
+    composed = compose_config(overrides, "scoring")
     composed.vectors.path = ""
     values = plain_values(composed)
     values["vectors"]["path"] = str(expanded(file).absolute())
     config, values = read_values(values)
-    run_pipeline(config, values, overrides, on_end=_print_record)
+    run_pipeline(config, values, overrides, on_end=print_record)
 
 
 @cli.command(context_settings=_hydra_arguments)
@@ -159,7 +151,7 @@ def explain(overrides: tuple[str, ...]) -> None:
     if set(overrides) & {"-h", "--help"}:
         click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
         return
-    config, _ = read_values(plain_values(_compose(overrides)))
+    config, _ = read_values(plain_values(compose_config(overrides)))
     stages = engine.select(STAGES, config.targets)
     cache = Cache(config.home_folder / "cache")
     for answer in engine.explain(stages, config.stages, cache):
@@ -167,63 +159,6 @@ def explain(overrides: tuple[str, ...]) -> None:
             click.echo(
                 f"{answer.name}: {answer.state}{' - ' if reason else ''}{reason}"
             )
-
-
-@cli.command()
-@click.argument("run")
-@_as_json
-@_home
-def show(run: str, as_json: bool, home: Path) -> None:
-    """Show a run: params, metrics, stages and artifacts."""
-    from pipeline.records import load_record
-
-    record = load_record(home, run)
-    if as_json:
-        click.echo(json.dumps(_plain(record), indent=2))
-    else:
-        _print_record(record)
-
-
-@cli.command()
-@click.argument("word")
-@click.option("--run", default="last", show_default=True, help="Run, or vectors file.")
-@click.option("--top-k", default=10, show_default=True, type=click.IntRange(1))
-@_as_json
-@_home
-def similar(word: str, run: str, top_k: int, as_json: bool, home: Path) -> None:
-    """List the nearest neighbors of WORD."""
-    from pipeline.core.similarity import find_most_similar
-    from pipeline.loading import load
-
-    _print_answers(find_most_similar(load(run, home), word, top_k=top_k), as_json)
-
-
-@cli.command()
-@click.argument("a")
-@click.argument("b")
-@click.argument("c")
-@click.option("--run", default="last", show_default=True, help="Run, or vectors file.")
-@click.option("--top-k", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--method", type=click.Choice(["add", "mul"]), default="add")
-@_as_json
-@_home
-def analogy(
-    a: str,
-    b: str,
-    c: str,
-    *,
-    run: str,
-    top_k: int,
-    method: Any,
-    as_json: bool,
-    home: Path,
-) -> None:
-    """Answer what D is, where A is to B as C is to D."""
-    from pipeline.core.analogy import word_analogy
-    from pipeline.loading import load
-
-    answers = word_analogy(load(run, home), a, b, c, top_k=top_k, method=method)
-    _print_answers(answers, as_json)
 
 
 @cli.command()
@@ -235,13 +170,6 @@ def ui(port: int, home: Path) -> None:
 
     click.echo(f"the runs in {home}: {ui_address(port)}  (Ctrl-C ends)")
     serve_ui(home, port)
-
-
-def config_folder() -> Path:
-    """Return the folder of the YAML files: in the wheel, or in the checkout."""
-    package = Path(__file__).resolve().parent
-    shipped = package / "conf"
-    return shipped if shipped.is_dir() else package.parent / "conf"
 
 
 def _run_composed(composed: "DictConfig") -> None:
@@ -278,157 +206,13 @@ def _run_one(composed: "DictConfig", overrides: Sequence[str]) -> None:
     from pipeline.run import run_pipeline
 
     config, values = read_values(plain_values(composed))
-    run_pipeline(config, values, tuple(overrides), on_end=_print_record)
-
-
-def _compose(overrides: Sequence[str], name: str = "config") -> "DictConfig":
-    from hydra import compose, initialize_config_dir
-
-    _refuse_aliases()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        try:
-            return compose(name, list(overrides))
-        except RecursionError as error:
-            raise ConfigError(
-                "the overrides are nested too deeply to be read: expected values such "
-                "as train.dim=100"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"a file of {config_folder()}: {error}") from error
-        except (AssertionError, AttributeError, LookupError, TypeError) as error:
-            # What Hydra raises where it did not expect a key or value, such as +=.
-            raise ConfigError(
-                f"the overrides cannot be read ({type(error).__name__} in Hydra): "
-                "expected KEY=VALUE, such as train.dim=100"
-            ) from error
-        except OSError as error:  # of OmegaConf: a file that holds no keys
-            raise ConfigError(
-                f"a file of {config_folder()}: {error}: expected keys and values"
-            ) from error
-        except ValueError as error:  # train=3: a group where its option is due
-            raise ConfigError(
-                f"{error}: a group takes the name of one of its options, such as "
-                "train=default"
-            ) from error
-
-
-def _refuse_aliases() -> None:
-    """Check that no YAML file repeats values by aliases.
-
-    OmegaConf writes each of them out: nine lists of nine aliases would be 400
-    million values.
-    """
-    import yaml
-
-    for path in sorted(config_folder().rglob("*.yaml")):
-        content = path.read_bytes()
-        if b"&" in content and b"*" in content:
-            for token in yaml.scan(content):
-                if isinstance(token, yaml.AliasToken):
-                    raise ConfigError(
-                        f"{path}:{token.start_mark.line + 1}: expected values written "
-                        f"out, found the alias *{token.value}. To use a value twice, "
-                        "write ${key}"
-                    )
-
-
-def _print_record(record: "RunRecord") -> None:
-    """Print a run for people; the last line names it for scripts."""
-    click.echo(f"{'stage':<12}{'state':<12}{'time':>8}  {'key':<14}{'digest'}")
-    for name, stage in record.stages.items():
-        state = "cached" if stage.cached else "computed"
-        click.echo(
-            f"{printable(name):<12}{state:<12}{stage.seconds:>6.1f} s  "
-            f"{printable(stage.key[:12]):<14}{printable(stage.digest[:12])}"
-        )
-    headlines = [
-        name
-        for prefix in _HEADLINES
-        for name in record.metrics
-        if (name == prefix or (prefix.endswith("/") and name.startswith(prefix)))
-        and not name.endswith(("coverage", "_zero", *_BESIDE))
-        and name.count("/") == 1 + name.endswith("/total")
-    ]
-    if headlines:
-        click.echo()
-    for name in headlines:
-        click.echo(_headline(name, record.metrics))
-    click.echo()
-    if record.message:
-        # Its own lines stay, indented: none reads as one of the table's.
-        shown = "\n  ".join(map(printable, record.message.splitlines()))
-        click.echo(f"{record.status}: {shown}")
-    pictures = [path for path in record.artifacts if path.startswith("figures/")]
-    if pictures:
-        place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
-        click.echo(f"pictures: {printable(place)} ({len(pictures)} files)")
-    click.echo(f"run_id: {printable(record.run_id)}")
-
-
-def _headline(name: str, metrics: Mapping[str, float]) -> str:
-    """Return a line: name, value, and what stands beside it to judge it by."""
-    line = f"{printable(name):<32}{_number(metrics[name]):>12}"
-    low, high, random = (metrics.get(name + ending) for ending in _BESIDE)
-    if low is not None and high is not None:
-        line += f"   95%: {low:.3f} to {high:.3f}"
-    if random is not None:
-        line += f"   random: {random:.3f}"
-    return line
-
-
-def _place(record: "RunRecord", path: str) -> str:
-    """Return where an artifact is opened: a file's path, or a server's address."""
-    from pipeline.loading import local_folder
-
-    local = local_folder(record.artifact_uri)
-    return f"{record.artifact_uri}/{path}" if local is None else str(local / path)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4f}"
-
-
-def _print_answers(answers: Sequence[tuple[str, float]], as_json: bool) -> None:
-    from pipeline.core.figures.style import shown
-
-    if as_json:
-        click.echo(json.dumps([{"word": w, "score": s} for w, s in answers]))
-        return
-    # A word may hold anything: what steers a terminal, or a megabyte.
-    words = [shown(word, _LONGEST_WORD) for word, _ in answers]
-    width = max(map(len, words), default=0)
-    for word, (_, score) in zip(words, answers, strict=True):
-        click.echo(f"{word:<{width}}  {score:.4f}")
-
-
-def _plain(record: "RunRecord") -> dict[str, object]:
-    """Return what `w2v show --json` promises."""
-    return {
-        "run_id": record.run_id,
-        "status": record.status,
-        "params": dict(record.params),
-        "metrics": dict(record.metrics),
-        "stages": {
-            name: {
-                "key": stage.key,
-                "digest": stage.digest,
-                "cached": stage.cached,
-                "seconds": stage.seconds,
-            }
-            for name, stage in record.stages.items()
-        },
-        "artifacts": [_place(record, path) for path in record.artifacts],
-    }
+    run_pipeline(config, values, tuple(overrides), on_end=print_record)
 
 
 def _set_up_logging(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()  # stderr; stdout is for results
     handler.setLevel(level)
-    formatter = logging.Formatter(
-        "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
-    )
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("pipeline").setLevel(logging.INFO)
     logging.captureWarnings(True)
@@ -458,60 +242,22 @@ def _in_echo(error: OSError) -> bool:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"error: {message}", err=True)
+    shown = visible(message, keep="\n\t")
+    click.echo(f"error: {shown}", err=True)
     sys.exit(code)
 
 
 def _exit_code(error: Exception) -> int:
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    composing = HydraException | OmegaConfBaseException | YAMLError
-    return EXIT_USAGE if isinstance(error, ConfigError | composing) else EXIT_FAILED
+    usage = isinstance(error, ConfigError) or is_composition_error(error)
+    return EXIT_USAGE if usage else EXIT_FAILED
 
 
 def _message(error: Exception) -> str:
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     if isinstance(error, W2VError):
         return str(error)
-    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
-        return _composition_message(error)
+    if is_composition_error(error):
+        return composition_message(error)
     return (
         f"{type(error).__name__}: {error}. This is a defect of the program: "
         "W2V_DEBUG=1 shows where"
     )
-
-
-def _composition_message(error: Exception) -> str:
-    """Say what Hydra says in fewer words, and offer the nearest key."""
-    import difflib
-    import re
-
-    text = str(error)
-    unknown = re.search(r"Could not override '([^']+)'", text)
-    if not unknown:
-        return text.strip()
-    key = unknown[1]
-    keys = [name for name in _all_keys() if name.count(".") == key.count(".")]
-    near = difflib.get_close_matches(key, keys, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"{key}: no such key{hint} (w2v run --help lists all)"
-
-
-def _all_keys() -> list[str]:
-    from omegaconf import OmegaConf
-
-    def walk(node: object, prefix: str) -> list[str]:
-        if not isinstance(node, dict):
-            return [prefix]
-        return [
-            key
-            for name, value in node.items()
-            for key in walk(value, f"{prefix}.{name}" if prefix else str(name))
-        ]
-
-    return walk(OmegaConf.to_container(_compose(())), "")

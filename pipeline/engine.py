@@ -250,20 +250,18 @@ def _run_stage(
         outputs = stage.function(config, *inputs, workspace=workspace, report=recorder)
         named = outputs if isinstance(outputs, tuple) else (outputs,)
         seconds = time.perf_counter() - started
-        record = cache.store(
-            ingredients,
-            dict(zip(stage.gives, named, strict=True)),
-            recorder.series(),
-            seconds,
-        )
+        try:
+            record = cache.store(
+                ingredients,
+                dict(zip(stage.gives, named, strict=True)),
+                recorder.series(),
+                seconds,
+                expected=known.outputs if known else None,
+            )
+        except CacheError:  # they differ: the next time begins anew
+            shutil.rmtree(workspace)
+            raise
         shutil.rmtree(workspace)
-    if known and known.outputs != record.outputs:
-        changed = [n for n in stage.gives if known.outputs[n] != record.outputs[n]]
-        raise CacheError(
-            f"{stage.name}: computed again, {', '.join(changed)} differ from what the "
-            f"cache holds for the same ingredients (key {key[:12]}): the stage does "
-            "not always give the same result"
-        )
     return StageResult(stage.name, record, cached=False, seconds=seconds)
 
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from pipeline.core.files import write_atomically
+from pipeline.core.labels import shown, visible
 from pipeline.errors import StorageError, TrackingError
 from pipeline.fields import NaturalInt
 from pipeline.locks import Lock, try_lock
@@ -36,6 +37,8 @@ Timestamp = Annotated[
 
 _SHORTEST_PREFIX = 6  # 16 million runs before two are likely to share one
 _LATEST_SHOWN = 5
+# Characters of a record's text that a message shows.
+_QUOTED, _LONGEST = 80, 300
 _SAME_START = 1.0  # seconds; a process id comes again after hours
 
 
@@ -324,10 +327,12 @@ def _read(home: Path, run_id: str) -> RunRecord:
         )
         place = ".".join(map(str, first["loc"])) or "the file"
         raise TrackingError(
-            f"the run's record {path} is damaged: {place}: {first['msg']}"
+            f"the run's record {path} is damaged: {shown(place, _QUOTED)}: "
+            f"{shown(str(first['msg']), _LONGEST)}"
         ) from error
     if record.run_id != run_id:
-        message = f"the run's record {path} is damaged: it is of {record.run_id!r}"
+        owner = shown(record.run_id, _QUOTED)
+        message = f"the run's record {path} is damaged: it is of {owner!r}"
         raise TrackingError(message)
     return record
 
@@ -339,7 +344,7 @@ def _no_run(home: Path, run: str, records: list[RunRecord]) -> str:
             "home (or W2V_HOME) to the folder that holds them"
         )
     latest = "\n".join(
-        f"  {r.run_id}  {r.started[:19]}  {r.status}  {r.name}"
+        f"  {r.run_id}  {visible(r.started[:19])}  {r.status}  {shown(r.name, _QUOTED)}"
         for r in records[:_LATEST_SHOWN]
     )
     return (

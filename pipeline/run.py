@@ -19,6 +19,7 @@ from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
 from pipeline.dag import SCORING, STAGES
 from pipeline.errors import PrunedError, RunGoneError, StorageError, W2VError
+from pipeline.logs import LogFile
 from pipeline.records import (
     GitRecord,
     RunRecord,
@@ -224,13 +225,10 @@ def _log_file(path: Path) -> Iterator[None]:
     """Keep what is logged during a run in a file of its own."""
     make_folder(path.parent)
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = LogFile(path)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}. Set home to another"
         raise StorageError(f"{message} folder") from error
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    )
     root = logging.getLogger()
     root.addHandler(handler)
     try:

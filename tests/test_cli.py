@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, composition
+from pipeline.composition import compose_config
 from pipeline.errors import ConfigError
 
 SMOKE = ("experiment=smoke", "visualize.projections=[]")
@@ -141,6 +142,7 @@ def test_targets_run_only_what_they_need(first, home):
     assert set(record["stages"]) == {"ingest", "vocab"}
 
 
+@pytest.mark.slow
 def test_multirun_makes_a_run_of_each_value(first, home):
     arguments = ("-m", "train.dim=8,12", "targets=[train]", "tracking=off")
     done = w2v("run", *SMOKE, *arguments, home=home)
@@ -167,6 +169,8 @@ def test_multirun_makes_a_run_of_each_value(first, home):
         (["--experimental-rerun=x.pkl"], "pickle"),
         (["targets=[trian]"], "targets: expected some of"),
         (["-m", "train.dim=0", "tracking=off"], "train.dim: expected greater"),
+        (["-m", "train=3"], "a group takes the name of one of its options"),
+        (["-m", "hydra/launcher=nope"], "Could not find 'hydra/launcher/nope'"),
     ],
 )
 def test_bad_usage_exits_with_2_and_one_clear_error(arguments, message, tmp_path):
@@ -182,6 +186,7 @@ def test_an_unknown_command_exits_with_2(tmp_path):
     assert w2v("fly", home=tmp_path).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_failing_stage_marks_the_run_and_keeps_what_was_done(first, home, tmp_path):
     (tmp_path / "pairs.txt").write_text("cat dog notanumber extra words\n" * 3)
     files = f"evaluate.similarity_files=[{tmp_path / 'pairs.txt'}]"
@@ -203,7 +208,8 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
     command = (
@@ -234,6 +240,7 @@ def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
     assert list(tmp_path.glob("cache/workspaces/train-*/checkpoint-*.npz"))
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_home(tmp_path):
     for folder in ("user", "cwd", "tmp", "home"):
         (tmp_path / folder).mkdir()
@@ -305,10 +312,10 @@ def test_an_end_of_file_is_no_interrupt(monkeypatch, capsys):
 def test_a_config_file_that_holds_no_keys_is_named(tmp_path, monkeypatch):
     conf = shutil.copytree(cli.config_folder(), tmp_path / "conf")
     (conf / "vocab" / "default.yaml").write_text("3\n")
-    monkeypatch.setattr(cli, "config_folder", lambda: conf)
+    monkeypatch.setattr(composition, "config_folder", lambda: conf)
 
     with pytest.raises(ConfigError, match=r"conf: .*int: expected keys and values"):
-        cli._compose(())
+        compose_config(())
 
 
 def test_home_may_begin_with_a_tilde(first, home):
@@ -319,7 +326,14 @@ def test_home_may_begin_with_a_tilde(first, home):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("moment", ["environment", "open_tracker", "end"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "environment",
+        pytest.param("open_tracker", marks=pytest.mark.slow),
+        pytest.param("end", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupt_at_the_edges_leaves_no_run_running(tmp_path, moment):
     script = f"""
 import os, signal, sys

@@ -9,7 +9,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pipeline.cli import config_folder
+from pipeline.composition import config_folder
 from pipeline.config import check_config, read_config, to_yaml
 from pipeline.errors import ConfigError
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import engine
@@ -236,12 +236,15 @@ def test_verify_accepts_equal_results_and_names_those_that_differ(cache):
         return Total(7)
 
     unsteady.__name__ = "add"
+    held = cache.records("add")
     with pytest.raises(CacheError, match="add: computed again, total differ"):
         go(
             cache,
             stages=(STAGES[0], Stage(unsteady, gives=("total",)), STAGES[2]),
             mode="verify",
         )
+    assert cache.records("add") == held
+    assert not list((cache.root / "workspaces").iterdir())
 
 
 def test_only_what_a_target_needs_is_selected():
@@ -459,6 +462,7 @@ def test_the_dag_must_hold_together():
         max_size=6,
     )
 )
+@settings(max_examples=15)  # each runs the stages up to 14 times
 def test_a_cached_run_always_equals_a_fresh_one(tmp_path_factory, edits):
     warm = Cache(tmp_path_factory.mktemp("warm"))
     settings = configs()

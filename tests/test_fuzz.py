@@ -30,9 +30,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import PIECES, damaged
 
-from pipeline import cli
+from pipeline import cli, composition
 from pipeline.artifacts import load_artifact, save_artifact
 from pipeline.cache import Cache, Ingredients
+from pipeline.composition import compose_config
 from pipeline.config import check_config, read_config
 from pipeline.core import npz
 from pipeline.core.analogy import read_questions
@@ -353,9 +354,13 @@ def quiet():
     logging.disable(logging.NOTSET)
 
 
-EXAMPLES = (60, pytest.param(2000, marks=pytest.mark.slow))
+EXAMPLES = (40, pytest.param(2000, marks=pytest.mark.slow))
 
-FEWER = (30, pytest.param(1000, marks=pytest.mark.slow))
+# Composing takes a quarter of a second.
+FEWER = (
+    10,
+    pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+)
 
 
 def many(examples: int):
@@ -505,7 +510,7 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize("examples", EXAMPLES)
 def test_a_config_read_from_a_record_is_checked(examples, record_property):
-    _, values = read_config(cli._compose(("ingest=newswire",)))
+    _, values = read_config(compose_config(("ingest=newswire",)))
     places = [(g, k) for g, v in values.items() if isinstance(v, dict) for k in v]
     places += [(group, None) for group in values]
     tried = []
@@ -566,7 +571,7 @@ def test_an_override_is_taken_or_refused(examples, record_property):
 def refuse(override: str) -> None:
     """Compose with an override: what is raised must be one of usage errors."""
     try:
-        read_config(cli._compose((override,)))
+        read_config(compose_config((override,)))
     except Exception as error:
         assert cli._exit_code(error) == cli.EXIT_USAGE, repr(error)[:500]  # noqa: PT017
 
@@ -580,7 +585,7 @@ def test_a_yaml_file_is_taken_or_refused(
         target = tmp_path / path.relative_to(own)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-    monkeypatch.setattr(cli, "config_folder", lambda: tmp_path)
+    monkeypatch.setattr(composition, "config_folder", lambda: tmp_path)
     valid = (own / "vocab" / "default.yaml").read_bytes()
     smallest = yaml.safe_dump(yaml.safe_load(valid)).encode()
     tried = []
@@ -611,8 +616,8 @@ def test_a_bomb_of_aliases_is_refused(tmp_path):
     script = (
         "import resource, pathlib\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        "from pipeline import cli\n"
-        f"cli.config_folder = lambda: pathlib.Path({str(tmp_path)!r})\n"
+        "from pipeline import cli, composition\n"
+        f"composition.config_folder = lambda: pathlib.Path({str(tmp_path)!r})\n"
         "cli.main(['explain'])\n"
     )
     done = subprocess.run(

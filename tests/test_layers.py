@@ -11,6 +11,7 @@ MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
 # What composes configurations, and launches the trials of a sweep.
 HYDRA = {
     "pipeline/cli.py",
+    "pipeline/composition.py",
     "pipeline/sweep/launch.py",
     "pipeline/sweep/space.py",
 }

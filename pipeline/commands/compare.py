@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.diff import printable
 from pipeline.commands.options import home
+from pipeline.core.labels import visible
 
 if TYPE_CHECKING:
     from pipeline.core.comparison import Comparison
@@ -144,10 +144,10 @@ def _scores(first: "RunRecord | None", second: "RunRecord | None") -> "list[Scor
 
 def _print(found: "Comparison", names: tuple[str, str], scores: "list[Score]") -> None:
     from pipeline.core.figures.comparison import comparison_notes
-    from pipeline.core.figures.style import shown
+    from pipeline.core.labels import shown
 
     for letter, name in zip("ab", names, strict=True):
-        click.echo(f"{letter}: {printable(name)}")
+        click.echo(f"{letter}: {visible(name)}")
     click.echo(f"\n{comparison_notes(found)[0]}")
     click.echo("\nmoved most")
     depth = found.near_a.shape[1]
@@ -166,7 +166,7 @@ def _print(found: "Comparison", names: tuple[str, str], scores: "list[Score]") -
     if apart:
         click.echo("\nscores whose 95% intervals do not meet")
     for score in apart[:_SHOWN]:
-        click.echo(f"  {printable(score.name):<32}{score.a:>10.4f}{score.b:>10.4f}")
+        click.echo(f"  {visible(score.name):<32}{score.a:>10.4f}{score.b:>10.4f}")
     if len(apart) > _SHOWN:
         click.echo(f"  and {len(apart) - _SHOWN} more on the page")
     elif not apart and any(score.interval_a and score.interval_b for score in scores):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.commands.options import EXIT_FAILED, as_json, home
+from pipeline.core.labels import visible
 
 if TYPE_CHECKING:
     from pipeline.diff import Difference
@@ -43,11 +44,9 @@ def diff(run_a: str, run_b: str, *, as_json: bool, home: Path) -> None:
         plain = {"runs": [first.run_id, second.run_id], "differences": rows}
         click.echo(json.dumps(plain, indent=2))
     else:
+        click.echo(f"a: {visible(first.run_id)}  {first.status}  {visible(first.name)}")
         click.echo(
-            f"a: {printable(first.run_id)}  {first.status}  {printable(first.name)}"
-        )
-        click.echo(
-            f"b: {printable(second.run_id)}  {second.status}  {printable(second.name)}"
+            f"b: {visible(second.run_id)}  {second.status}  {visible(second.name)}"
         )
         print_differences(found)
         if not found:
@@ -55,7 +54,7 @@ def diff(run_a: str, run_b: str, *, as_json: bool, home: Path) -> None:
         for record in (first, second):
             for missing in not_recorded(record):
                 click.echo(
-                    f"not compared: {missing} ({printable(record.run_id)} is too old)"
+                    f"not compared: {missing} ({visible(record.run_id)} is too old)"
                 )
     if found:
         sys.exit(EXIT_FAILED)
@@ -69,7 +68,7 @@ def print_differences(found: Sequence["Difference"]) -> None:
         for row in rows[:_SHOWN]:
             reach = f"  ({', '.join(row.stages)})" if row.stages else ""
             pair = f"{shown(row.first)} -> {shown(row.second)}"
-            click.echo(f"  {printable(row.name)}: {pair}{reach}")
+            click.echo(f"  {visible(row.name)}: {pair}{reach}")
         if len(rows) > _SHOWN:
             click.echo(f"  and {len(rows) - _SHOWN} more (--json lists all)")
 
@@ -82,10 +81,5 @@ def shown(value: str | float | None) -> str:
         return f"{value:.6g}"
     if len(value) in (40, 64) and set(value) <= set("0123456789abcdef"):
         return value[:_DIGEST]
-    plain = printable(value)
+    plain = visible(value)
     return plain if len(plain) <= _WIDEST else f"{plain[: _WIDEST - 1]}…"
-
-
-def printable(text: str) -> str:
-    """Return what a record holds so that it moves no cursor when shown."""
-    return text if text.isprintable() else ascii(text)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.diff import print_differences, printable, shown
+from pipeline.commands.diff import print_differences, shown
 from pipeline.commands.options import EXIT_FAILED, as_json, home
+from pipeline.core.labels import visible
 
 if TYPE_CHECKING:
     from pipeline.diff import Difference
@@ -86,11 +87,11 @@ def _print_rerun(done: "Rerun") -> None:
     """Print the verdict for people; the last line names the new run for scripts."""
     from pipeline.diff import not_recorded
 
-    width = max(len(printable(row.name)) for row in done.judged)
+    width = max(len(visible(row.name)) for row in done.judged)
     click.echo(f"{'kind':<9} {'name':<{width}}  {'verdict':<16} {'recorded':<14}again")
     for row in done.judged:
         click.echo(
-            f"{row.kind:<9} {printable(row.name):<{width}}  {row.verdict:<16} "
+            f"{row.kind:<9} {visible(row.name):<{width}}  {row.verdict:<16} "
             f"{shown(row.recorded):<14}{shown(row.found)}"
         )
     print_differences(_other(done))

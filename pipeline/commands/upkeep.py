@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.commands import options
-from pipeline.commands.diff import printable
+from pipeline.core.labels import visible
 
 
 @click.command()
@@ -51,9 +51,9 @@ def doctor(fix: bool, as_json: bool, home: Path) -> None:
     else:
         for o in outcomes:
             size = show_size(o.finding.bytes)
-            what = printable(o.finding.what)
+            what = visible(o.finding.what)
             click.echo(f"{o.state:<7}{size:>9}  {o.finding.kind}: {what}")
-            said = printable(o.reason or o.finding.remedy)
+            said = visible(o.reason or o.finding.remedy)
             would = "with --fix: " if o.state == "found" and o.finding.mend else ""
             click.echo(f"{'':<18}{would}{said}")
         mended = sum(o.state == "mended" for o in outcomes)

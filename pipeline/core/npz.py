@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,24 @@ def npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
         buffer, {"descr": dtype, "fortran_order": False, "shape": shape}
     )
     return buffer.getvalue()
+
+
+def map_array(path: Path) -> Array:
+    """Map a .npy file into memory, read-only.
+
+    NumPy's own reader takes as much memory as a damaged header claims to be long.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is not the whole of an array as NumPy writes it.
+    """
+    with path.open("rb") as file:
+        dtype, shape = _read_header(file, path.name)
+        start = file.tell()
+        left = path.stat().st_size - start
+    if math.prod(shape) * dtype.itemsize != left:
+        raise ValueError(f"{path.name} claims shape {shape} but has {left} bytes")
+    return np.memmap(path, dtype, "r", start, shape)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], layout: Layout) -> None:
@@ -196,21 +214,14 @@ def _read_array(
     """Read one .npy member; ValueError says what is wrong."""
     name = entry.filename
     with archive.open(entry) as member:
-        prefix = member.read(len(_NPY_MAGIC) + 2)
-        if len(prefix) != len(_NPY_MAGIC) + 2 or not prefix.startswith(_NPY_MAGIC):
-            raise ValueError(f"{name} is not an array of .npy format 1.0")
-        header = member.read(int.from_bytes(prefix[-2:], "little"))
-        match = _NPY_HEADER.fullmatch(header)
-        if match is None:
-            raise ValueError(f"{name} has an unexpected header: {header[:100]!r}")
-        shape = tuple(int(n) for n in re.findall(rb"\d+", match[2]))
-        if match[1].decode() != dtype or len(shape) != ndim:
+        found, shape = _read_header(member, name)
+        if found != dtype or len(shape) != ndim:
             raise ValueError(
                 f"{name}: expected {ndim} dimensions of {dtype}, found shape {shape} "
-                f"of {match[1].decode()}"
+                f"of {found.str}"
             )
-        left = entry.file_size - len(prefix) - len(header)
-        if math.prod(shape) * np.dtype(dtype).itemsize != left:
+        left = entry.file_size - member.tell()
+        if math.prod(shape) * found.itemsize != left:
             raise ValueError(f"{name} claims shape {shape} but has {left} bytes")
         array = np.empty(shape, dtype)
         rest = array.reshape(-1).view(np.uint8).data
@@ -220,6 +231,19 @@ def _read_array(
         if rest:
             raise ValueError(f"{name} ends {len(rest)} bytes early")
         return array
+
+
+def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Read a .npy file up to its elements; ValueError says what is wrong."""
+    prefix = file.read(len(_NPY_MAGIC) + 2)
+    if len(prefix) != len(_NPY_MAGIC) + 2 or not prefix.startswith(_NPY_MAGIC):
+        raise ValueError(f"{name} is not an array of .npy format 1.0")
+    header = file.read(int.from_bytes(prefix[-2:], "little"))
+    match = _NPY_HEADER.fullmatch(header)
+    if match is None:
+        raise ValueError(f"{name} has an unexpected header: {header[:100]!r}")
+    shape = tuple(int(n) for n in re.findall(rb"\d+", match[2]))
+    return np.dtype(match[1].decode()), shape
 
 
 def pack_words(words: Iterable[str]) -> tuple[Array, Array]:

@@ -132,8 +132,7 @@ def encode_split(
             file.write(offsets.data)
             last = int(offsets[-1]) if len(offsets) else last
     split = EncodedSplit(
-        ids=np.load(ids_path, mmap_mode="r", allow_pickle=False),
-        offsets=np.load(offsets_path, mmap_mode="r", allow_pickle=False),
+        ids=npz.map_array(ids_path), offsets=npz.map_array(offsets_path)
     )
     return split, known
 

@@ -21,7 +21,8 @@ from pipeline.core.figures.heatmap import (
 )
 from pipeline.core.figures.loss import loss_html, loss_images
 from pipeline.core.figures.maps import NO_GROUP, MapWords, map_html, map_images
-from pipeline.core.figures.style import counted, shown
+from pipeline.core.figures.style import counted
+from pipeline.core.labels import shown
 from pipeline.core.projection import (
     FEWEST_WORDS,
     Neighbors,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.effects import Effect
-from pipeline.core.figures.style import escaped, shown
+from pipeline.core.figures.style import escaped
+from pipeline.core.labels import shown
 from pipeline.sweep.findings import Findings, Judged
 from pipeline.sweep.words import label, short_names, verdict, written
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.effects import Effects, Levels, levels, main_effects
-from pipeline.core.figures.style import shown
+from pipeline.core.labels import shown
 from pipeline.core.similarity import (
     PairScores,
     WordPair,

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.core.figures.style import shown
+from pipeline.core.labels import shown
 from pipeline.sweep import tables
 from pipeline.sweep.findings import Findings
 from pipeline.sweep.tables import Link, Table

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pipeline.core.figures.style import shown
+from pipeline.core.labels import shown
 from pipeline.sweep.findings import Findings, Judged
 from pipeline.sweep.words import label, number, p_value, short_names, span, written
 

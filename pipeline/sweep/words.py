@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from pipeline.core.effects import value_text
-from pipeline.core.figures.style import counted, shown
+from pipeline.core.figures.style import counted
+from pipeline.core.labels import shown
 from pipeline.core.statistics import Interval
 from pipeline.sweep.findings import SHARED, Cell, Findings, Judged
 from pipeline.sweep.results import Plain

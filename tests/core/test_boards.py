@@ -15,7 +15,7 @@ from pipeline.core.figures.comparison import (
     comparison_notes,
 )
 from pipeline.core.figures.film import Film, film_html
-from pipeline.core.figures.style import shown
+from pipeline.core.labels import shown
 from pipeline.core.types import Embeddings, Normalization
 
 GROUPS = ("alpha", "<beta> $b$ & co", "none of them")

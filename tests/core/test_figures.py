@@ -38,7 +38,8 @@ from pipeline.core.figures.maps import (
     write_labels,
 )
 from pipeline.core.figures.page import page
-from pipeline.core.figures.style import PALETTE, QUIET, escaped, mark, shown
+from pipeline.core.figures.style import PALETTE, QUIET, escaped, mark
+from pipeline.core.labels import shown
 from pipeline.core.similarity import unit_vectors
 
 

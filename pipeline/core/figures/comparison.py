@@ -10,7 +10,8 @@ import numpy as np
 from pipeline.core.comparison import Comparison
 from pipeline.core.figures.document import document, marks_of
 from pipeline.core.figures.script import SMALL
-from pipeline.core.figures.style import GRID, MUTED, PALETTE, counted, shown
+from pipeline.core.figures.style import GRID, MUTED, PALETTE, counted
+from pipeline.core.labels import shown
 from pipeline.core.types import Floats, Ids
 
 _LISTED = 30  # words that moved most

@@ -13,7 +13,8 @@ from pipeline.core.figures.page import (
     script_json,
 )
 from pipeline.core.figures.script import FONT, SMALL
-from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, mark, shown
+from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, mark
+from pipeline.core.labels import shown
 from pipeline.core.types import Ids
 
 

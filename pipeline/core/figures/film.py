@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.core.figures.document import document, marks_of
 from pipeline.core.figures.script import SMALL
-from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, counted, shown
+from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, counted
+from pipeline.core.labels import shown
 from pipeline.core.types import Counts, Doubles, Floats, Ids
 
 

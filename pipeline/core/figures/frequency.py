@@ -20,8 +20,8 @@ from pipeline.core.figures.style import (
     QUIET,
     counted,
     mark,
-    shown,
 )
+from pipeline.core.labels import shown
 from pipeline.core.types import Counts, Doubles, Ids
 
 # Words of like frequency that a quartile is taken over, at least.

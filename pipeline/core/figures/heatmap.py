@@ -13,8 +13,8 @@ from pipeline.core.figures.style import (
     counted,
     escaped,
     mark,
-    shown,
 )
+from pipeline.core.labels import shown
 from pipeline.core.types import Doubles, Ids
 
 # Orange for unlike, white for unrelated, blue for alike: apart to all eyes.

@@ -26,8 +26,8 @@ from pipeline.core.figures.style import (
     counted,
     escaped,
     mark,
-    shown,
 )
+from pipeline.core.labels import shown
 from pipeline.core.types import Counts, Doubles, Floats, Ids
 
 if TYPE_CHECKING:

@@ -50,23 +50,6 @@ def mark(group: int) -> Mark:
     return Mark(PALETTE[color], shapes[(color + turn) % len(shapes)])
 
 
-# Zero-width joiners belong to the spelling of Persian words and of emoji.
-_JOINERS = "\u200c\u200d"
-
-
-def shown(word: str, limit: int = 24) -> str:
-    r"""Return a word as a label: one line of visible characters, at most `limit`.
-
-    Controls, line breaks, marks that turn the direction of writing and lone
-    surrogates appear as escapes such as `\u202e`; a longer word ends in `…`.
-    """
-    # A word may be a megabyte long, so it is cut before its characters are read.
-    text = "".join(map(_visible, word[: limit + 1]))
-    if not text.strip():
-        return "(blank)" if text else "(empty)"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 def escaped(text: str) -> str:
     """Return text for Plotly, which reads tags and entities in most of its texts."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -75,10 +58,3 @@ def escaped(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return `1 word`, `2 words`, `1,500 words`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _visible(character: str) -> str:
-    if character.isprintable() or character in _JOINERS:
-        return character
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
