@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.compare import compare
 from pipeline.commands.diff import diff
 from pipeline.commands.export import export
 from pipeline.commands.inspect import inspect
@@ -84,8 +85,8 @@ def cli() -> None:
 
 
 for command in (
-    *(show, similar, analogy, inspect, rerun, diff, export),
-    *(doctor, cache, sweep),
+    *(show, similar, analogy, inspect, rerun, diff, compare),
+    *(export, doctor, cache, sweep),
 ):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
