@@ -130,6 +130,7 @@ class TestConfig:
             {"umap_min_dist": 1.5},
             {"umap_epochs": 0},
             {"heatmap_words": [""]},
+            {"label_categories": ["planets"]},
             {"heatmap_words": ["x"] * 201},
             {"neighbors": -1},
             {"seed": -1},
@@ -146,24 +147,30 @@ class TestFiles:
         files, _ = drawing
 
         assert sorted(files) == [
+            "frequency.png",
+            "frequency.svg",
             "heatmap.html",
             "heatmap.png",
+            "heatmap.svg",
             "loss.html",
             "loss.png",
+            "loss.svg",
             "tsne_2d.html",
             "tsne_2d.png",
+            "tsne_2d.svg",
             "tsne_3d.html",
             "umap_2d.html",
             "umap_2d.png",
+            "umap_2d.svg",
             "umap_3d.html",
         ]
 
     def test_progress_counts_the_pictures_that_are_drawn(self, drawing):
         _, report = drawing
 
-        assert report.total == 6
+        assert report.total == 7
         assert report.done == [
-            "loss", "heatmap", "tsne_2d", "tsne_3d", "umap_2d", "umap_3d"
+            "loss", "heatmap", "frequency", "tsne_2d", "tsne_3d", "umap_2d", "umap_3d"
         ]  # fmt: skip
 
     def test_the_share_of_neighbors_kept_is_told_and_reported(self, drawing):
@@ -195,7 +202,7 @@ class TestFiles:
         files = draw(configure(projections=["pca"]), news())
 
         assert {name for name in files if "2d" in name or "3d" in name} == {
-            "pca_2d.html", "pca_2d.png", "pca_3d.html"
+            "pca_2d.html", "pca_2d.png", "pca_2d.svg", "pca_3d.html"
         }  # fmt: skip
         assert "variance" in notes(files["pca_2d.html"])[1]
 
@@ -205,7 +212,9 @@ class TestFiles:
         files = draw(configure(projections=[]), news(), history=history)
 
         assert len(spec(files["loss.html"])["figure"]["data"]) == 1
-        assert set(files) == {"loss.html", "loss.png", "heatmap.html", "heatmap.png"}
+        assert {name.split(".")[0] for name in files} == {
+            "loss", "heatmap", "frequency"
+        }  # fmt: skip
 
 
 class TestWords:
@@ -249,6 +258,15 @@ class TestWords:
             "other words (2)": ["germany", "x"],
             "countries (1)": ["Germany"],
         }
+
+    def test_images_name_the_words_of_the_categories_asked_for(self):
+        config = configure(projections=["pca"], label_categories=["weekdays"])
+
+        svg = draw(config, news())["pca_2d.svg"].decode()
+
+        days = [word for word in news().words[37:] if f"<!-- {word} -->" in svg]
+        assert days
+        assert "<!-- germany -->" not in svg
 
     def test_rare_words_of_a_category_do_not_count_as_such(self):
         vocab = vocabulary(["a", "monday", "friday"], counts=[9, 5, 4])
@@ -310,8 +328,7 @@ class TestHeatmap:
         names, _ = self.cells(draw(config, news()))
 
         words = news().words
-        assert sorted(names[:3]) == sorted(words[30:33])
-        assert sorted(names[3:]) == sorted(words[37:40])
+        assert sorted(names) == sorted(words[30:33] + words[37:40])
 
     def test_without_any_word_of_a_category_it_holds_the_most_frequent(self):
         config = configure(projections=[], heatmap_per_category=1)
@@ -342,15 +359,15 @@ class TestDegenerate:
         files = draw(config, vocabulary("abcd"[:words]), report=report)
 
         assert {name.split(".")[0] for name in files} == {
-            "loss", "heatmap", "pca_2d", "pca_3d"
+            "loss", "heatmap", "frequency", "pca_2d", "pca_3d"
         }  # fmt: skip
-        assert report.total == len(report.done) == 4
+        assert report.total == len(report.done) == 5
         assert report.values == {}
 
     def test_an_empty_vocabulary_leaves_the_loss(self):
         files = draw(configure(), vocabulary([]))
 
-        assert set(files) == {"loss.html", "loss.png"}
+        assert set(files) == {"loss.html", "loss.png", "loss.svg"}
 
     @pytest.mark.parametrize(
         "vectors",
@@ -363,7 +380,7 @@ class TestDegenerate:
 
         files = draw(config, vocab, embed(vocab, vectors=vectors))
 
-        assert len(files) == 13
+        assert len(files) == 20
         for name, content in files.items():
             if name.endswith("html"):
                 assert "NaN" not in json.dumps(spec(content))
