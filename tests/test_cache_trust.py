@@ -347,8 +347,6 @@ USERS = {
     "numba": {"train", "visualize"},
     "llvmlite": {"train", "visualize"},
     "matplotlib": {"visualize"},
-    "umap-learn": {"visualize"},
-    "pynndescent": {"visualize"},
     "datasets": {"ingest"},
     "pandas": {"ingest"},
     "hydra-core": set(),
