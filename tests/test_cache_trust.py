@@ -28,7 +28,7 @@ TAKES = {
     "vocab": ("corpus",),
     "train": ("encoded", "vocab"),
     "evaluate": ("corpus", "encoded", "vocab", "embeddings"),
-    "visualize": ("vocab", "embeddings", "history"),
+    "visualize": ("corpus", "encoded", "vocab", "embeddings", "history"),
 }
 SMALL = (
     "train.dim=4",
@@ -347,6 +347,7 @@ USERS = {
     "numba": {"train", "visualize"},
     "llvmlite": {"train", "visualize"},
     "matplotlib": {"visualize"},
+    "plotly": {"visualize"},
     "datasets": {"ingest"},
     "pandas": {"ingest"},
     "hydra-core": set(),
