@@ -132,6 +132,7 @@ def _put(root: Path, keys: range, start) -> None:
         put(Cache(root), versions={"numpy": str(key)})
 
 
+@pytest.mark.slow
 def test_equal_objects_of_different_keys_are_stored_at_once(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     start = spawn.Barrier(3)

@@ -377,6 +377,7 @@ def test_a_librarys_version_reruns_what_uses_it(bench, seed, tmp_path, record_pr
     record_property("edits tried", 1)
 
 
+@pytest.mark.slow
 def test_what_was_edited_back_is_found_again(bench):
     path = bench.tree / "pipeline/core/sampling.py"
     home = bench.folder / "back"
@@ -390,6 +391,7 @@ def test_what_was_edited_back_is_found_again(bench):
     assert all(stage["cached"] for stage in bench.run(home)["stages"].values())
 
 
+@pytest.mark.slow
 def test_no_stage_reads_what_nothing_describes(bench, loaded):
     """All that running a stage loads is in its description; else edits go unseen."""
     job = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline import sources; "
@@ -447,6 +449,7 @@ def test_explain_names_the_function_that_changed(bench):
     ], done.stderr
 
 
+@pytest.mark.slow
 def test_verify_finds_a_record_that_was_tampered_with(bench):
     """Another sound object stands in for the vectors: only computing anew tells."""
     home = warm_copy(bench, "tampered")

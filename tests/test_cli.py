@@ -142,6 +142,7 @@ def test_targets_run_only_what_they_need(first, home):
     assert set(record["stages"]) == {"ingest", "vocab"}
 
 
+@pytest.mark.slow
 def test_multirun_makes_a_run_of_each_value(first, home):
     arguments = ("-m", "train.dim=8,12", "targets=[train]", "tracking=off")
     done = w2v("run", *SMOKE, *arguments, home=home)
@@ -185,6 +186,7 @@ def test_an_unknown_command_exits_with_2(tmp_path):
     assert w2v("fly", home=tmp_path).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_failing_stage_marks_the_run_and_keeps_what_was_done(first, home, tmp_path):
     (tmp_path / "pairs.txt").write_text("cat dog notanumber extra words\n" * 3)
     files = f"evaluate.similarity_files=[{tmp_path / 'pairs.txt'}]"
@@ -206,7 +208,8 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
     command = (
@@ -237,6 +240,7 @@ def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
     assert list(tmp_path.glob("cache/workspaces/train-*/checkpoint-*.npz"))
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_home(tmp_path):
     for folder in ("user", "cwd", "tmp", "home"):
         (tmp_path / folder).mkdir()
@@ -322,7 +326,14 @@ def test_home_may_begin_with_a_tilde(first, home):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("moment", ["environment", "open_tracker", "end"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "environment",
+        pytest.param("open_tracker", marks=pytest.mark.slow),
+        pytest.param("end", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupt_at_the_edges_leaves_no_run_running(tmp_path, moment):
     script = f"""
 import os, signal, sys

@@ -96,6 +96,7 @@ def test_by_default_an_export_lies_in_the_runs_own_folder(run, home, text):
     assert text == home / "runs" / run["run_id"] / "exports" / "vectors.txt"
 
 
+@pytest.mark.slow
 def test_the_other_forms_hold_the_same(run, home, tmp_path):
     ours = pipeline.load(run["run_id"], home)
     for form, name in (("npz", "a.npz"), ("pickle", "a.pkl"), ("projector", "tsv")):
@@ -180,6 +181,7 @@ def test_our_vectors_score_the_same_from_a_file(run, scored):
         assert scored["metrics"][name] == run["metrics"][name], name
 
 
+@pytest.mark.slow
 def test_a_scoring_says_what_it_scored(run, text, home, scored):
     dim = pipeline.load(run["run_id"], home).center.shape[1]
 
@@ -194,6 +196,7 @@ def test_a_scoring_says_what_it_scored(run, text, home, scored):
     assert {"vectors.npz", "neighbors.json", "config.yaml"} <= names
 
 
+@pytest.mark.slow
 def test_the_same_content_is_not_scored_twice(text, home, scored, tmp_path):
     copy = tmp_path / "elsewhere.w2v"
     copy.write_bytes(text.read_bytes())
@@ -245,6 +248,7 @@ def test_words_are_looked_up_as_the_file_writes_them(text, home, scored, tmp_pat
     assert missing < kept < scored["metrics"]["analogy/builtin/coverage"]
 
 
+@pytest.mark.slow
 def test_a_scoring_is_tracked_beside_our_runs(text, home, scored):
     w2v("evaluate", text, home=home)
     record = shown(home)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import engine
@@ -462,6 +462,7 @@ def test_the_dag_must_hold_together():
         max_size=6,
     )
 )
+@settings(max_examples=15)  # each runs the stages up to 14 times
 def test_a_cached_run_always_equals_a_fresh_one(tmp_path_factory, edits):
     warm = Cache(tmp_path_factory.mktemp("warm"))
     settings = configs()

@@ -221,6 +221,7 @@ def test_a_record_cannot_give_pip_orders(tmp_path, calls):
     assert pins == "tqdm==4.0\n"
 
 
+@pytest.mark.slow
 def test_a_version_that_cannot_be_had_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setattr(checkout, "_pins", lambda _: ["numpy==0.0.0\n"])

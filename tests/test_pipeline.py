@@ -71,6 +71,7 @@ def test_headlines_stand_beside_their_interval_and_control(quickstart):
         ), quickstart
 
 
+@pytest.mark.slow
 def test_neighbors_are_compared_with_those_of_another_run(run, home):
     arguments = ("experiment=quickstart", "targets=[evaluate]")
 
@@ -136,6 +137,7 @@ def test_the_second_run_computes_nothing(run, home):
     assert out.splitlines()[-1] == f"run_id: {again['run_id']}"
 
 
+@pytest.mark.slow
 def test_a_fresh_home_gives_the_same_bits(run, tmp_path):
     arguments = ("experiment=quickstart", "targets=[evaluate]", "tracking=off")
     w2v("run", *arguments, home=tmp_path)
@@ -206,6 +208,7 @@ def conll(shared: Path, home: Path, *overrides: str) -> dict:
     return shown(home)
 
 
+@pytest.mark.slow
 def test_conll_2003_gives_its_published_counts_and_coverage(shared, home):
     metrics = conll(shared, home, "train.epochs=1", "targets=[evaluate]")["metrics"]
 

@@ -141,6 +141,7 @@ def _store_and_read(root: Path, rounds: int) -> None:
             assert len(cache.load(digest, Metrics).values) == 100
 
 
+@pytest.mark.slow
 def test_pruning_while_others_store_and_read_costs_nobody_a_result(root):
     spawn = multiprocessing.get_context("spawn")
     workers = [

@@ -93,6 +93,7 @@ def in_another_process(home: Path, *overrides: str, cwd: Path = ROOT, **changed:
     return load_record(home, "last")
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_bits(run_again, first):
     """What follows would mean nothing if every run were the same."""
     other = run_again("seed=2")
@@ -122,6 +123,7 @@ def test_twice_in_one_process(run_again, first):
             # Text then is ASCII wherever no encoding is named.
             {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
             id="locale",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             {
@@ -130,6 +132,7 @@ def test_twice_in_one_process(run_again, first):
                 "OPENBLAS_NUM_THREADS": "1",
             },
             id="libraries on one thread",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -140,6 +143,7 @@ def test_in_another_process(typed, first, tmp_path, changed):
     assert results(again) == results(first)
 
 
+@pytest.mark.slow
 def test_in_another_directory_with_a_relative_path(typed, first, folder, tmp_path):
     place = tmp_path / "elsewhere"
     place.mkdir()
@@ -154,7 +158,7 @@ def test_in_another_directory_with_a_relative_path(typed, first, folder, tmp_pat
     assert [path.name for path in place.iterdir()] == ["corpus.txt"]
 
 
-@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("threads", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_at_any_number_of_threads(run_again, first, threads):
     again = run_again(f"train.threads={threads}")
 
@@ -189,7 +193,13 @@ def interrupt_in(monkeypatch) -> Callable[[str], None]:
     return interrupt
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param(name, marks=() if name == "train" else pytest.mark.slow)
+        for name in STAGES
+    ],
+)
 def test_interrupted_in_any_stage(run_again, first, tmp_path, interrupt_in, stage):
     interrupt_in(stage)
     with pytest.raises(KeyboardInterrupt):

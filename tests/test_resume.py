@@ -143,6 +143,7 @@ def _take(home: Path, start, results) -> None:
         results.put(None)
 
 
+@pytest.mark.slow
 def test_of_many_that_start_at_once_one_takes_it(tmp_path):
     save_record(tmp_path, record_of())
     spawn = multiprocessing.get_context("spawn")
@@ -334,6 +335,7 @@ def test_a_run_interrupted_goes_on_as_the_same_run_in_mlflow(tmp_path, times):
         assert steps == list(range(1, epochs + 1))
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_for_good_is_not_gone_on_with(tmp_path):
     (tmp_path / "pairs.txt").write_text("cat dog notanumber extra words\n" * 3)
     files = f"evaluate.similarity_files=[{tmp_path / 'pairs.txt'}]"

@@ -335,6 +335,7 @@ def test_a_country_occurs_most_with_its_own(sentences, relation):
         assert together[country, own] >= 3 * max(others), (country, own)
 
 
+@pytest.mark.slow
 def test_skip_gram_finds_what_is_planted(sentences):
     word2vec = pytest.importorskip("gensim.models").Word2Vec
 

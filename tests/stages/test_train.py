@@ -820,7 +820,9 @@ def test_a_rate_that_would_rise_is_refused():
         dataclasses.replace(CONFIG, lr_min=0.1)
 
 
-@pytest.mark.parametrize("kernel", ["numba", "numpy"])
+@pytest.mark.parametrize(
+    "kernel", ["numba", pytest.param("numpy", marks=pytest.mark.slow)]
+)
 def test_two_epochs_on_conll_2003_bring_countries_to_germany(
     tmp_path, shared, kernel_cache, kernel
 ):

@@ -334,6 +334,7 @@ def test_mlflow_loads_a_logged_table_and_shows_it_as_one(tracker):
 
     tracker.log_table(table, "tables/neighbors")
     tracker.log_table(table, "tables/other")
+    tracker.end("FINISHED")
 
     shown = json.loads(run_of(tracker).data.tags["mlflow.loggedArtifacts"])
     assert shown == [
@@ -521,6 +522,7 @@ def test_an_unknown_run_cannot_be_gone_on_with(store):
 # Making and renewing the store -----------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_store_of_an_older_mlflow_is_renewed_and_kept(store, tmp_path, caplog):
     from alembic import command
     from alembic.script import ScriptDirectory
@@ -590,6 +592,7 @@ def test_a_home_that_no_sqlite_address_can_name_is_refused(tmp_path, name):
         ready_store(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_home_of_an_odd_name_works(tmp_path, store):
     home = tmp_path / "my runs #1 é'\""
     home.mkdir()
@@ -625,6 +628,7 @@ def server_config(uri: str) -> ServerTracking:
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_vanishes_does_not_cost_the_run(tmp_path, store, capfd, caplog):
     home, served = tmp_path / "home", tmp_path / "server"
     served.mkdir()

@@ -74,7 +74,7 @@ def read_vectors(path: Path) -> Embeddings:
             count, dim = int(header[1]), int(header[2])
             _check_header(path, count, dim)
             below = file.tell()
-            binary = _is_binary(file, dim)
+            binary = _is_binary(file, count, dim)
             file.seek(below)
             if binary:
                 words, vectors = read_binary(file, path, dim=dim, count=count)
@@ -107,20 +107,34 @@ def _check_header(path: Path, count: int, dim: int) -> None:
         )
 
 
-def _is_binary(file: BinaryIO, dim: int) -> bool:
+def _is_binary(file: BinaryIO, count: int, dim: int) -> bool:
     """Say whether what follows the header is binary; reads some of it."""
     line = file.readline(min(_SAMPLE + _LONGEST_NUMBER * dim, LONGEST_LINE))
     fields = line.rstrip(b" \t\r\n").rsplit(b" ", min(dim, LONGEST_LINE))
     if len(fields) == dim + 1 and all(map(NUMBER.fullmatch, fields[1:])):
         return False
-    sample = (line + file.read(_SAMPLE))[:_SAMPLE]
+    content = line + file.read(_SAMPLE)
+    sample = content[:_SAMPLE]
     if _CONTROLS.search(sample):
         return True
     try:
         sample.decode()
     except UnicodeDecodeError as error:
         return error.end < len(sample)  # and not just cut within a character
-    return False
+    # A few numbers may happen to be letters all.
+    return len(content) < _SAMPLE and _is_packed(content, count, dim)
+
+
+def _is_packed(content: bytes, count: int, dim: int) -> bool:
+    """Say whether content is just `count` words, each with 4 · `dim` bytes."""
+    at = 0
+    for _ in range(count):
+        space = content.find(b" ", at)
+        if space < 0:
+            return False
+        at = space + 1 + 4 * dim
+        at += content[at : at + 1] == b"\n"  # which gensim leaves out
+    return at == len(content)
 
 
 def _count_numbers(line: bytes) -> int:

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -65,6 +65,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @given(table=tables(), packed=st.booleans())
+@example(table=(["0"], np.frombuffer(b"!/cY!/cY", "<f4")[None]), packed=False)
 def test_what_gensim_writes_is_read_to_the_bit(folder, form, table, packed):
     words, vectors = table
     path = folder / "misleading.npz"  # the name says nothing
