@@ -2,7 +2,8 @@
 
 Only this module and `pipeline.commands` print.
 
-Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
+Exit codes: 0 done; 2 bad usage or configuration; 75 stopped at train.time_budget;
+130 interrupted; 1 anything else.
 """
 
 import logging
@@ -17,9 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.compare import compare
 from pipeline.commands.diff import diff
 from pipeline.commands.export import export
-from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.inspect import inspect
+from pipeline.commands.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    EXIT_USAGE,
+)
 from pipeline.commands.options import home as _home
 from pipeline.commands.rerun import rerun
 from pipeline.commands.show import analogy, print_record, show, similar
@@ -34,7 +42,7 @@ from pipeline.composition import (
     refuse_aliases,
 )
 from pipeline.core.labels import visible
-from pipeline.errors import ConfigError, W2VError
+from pipeline.errors import ConfigError, StoppedError, W2VError
 from pipeline.logs import LogFormatter
 
 if TYPE_CHECKING:
@@ -60,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error.__cause__, EOFError):  # which click takes for Ctrl-D
             _tell(error.__cause__)
         _fail("interrupted", EXIT_INTERRUPTED)
+    except StoppedError:  # the record, which is printed, says all
+        sys.exit(EXIT_STOPPED)
     except Exception as error:
         _tell(error)
 
@@ -74,7 +84,10 @@ def cli() -> None:
     """
 
 
-for command in (show, similar, analogy, rerun, diff, export, doctor, cache, sweep):
+for command in (
+    *(show, similar, analogy, inspect, rerun, diff, compare),
+    *(export, doctor, cache, sweep),
+):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -136,6 +149,7 @@ def explain(overrides: tuple[str, ...]) -> None:
     from pipeline.cache import Cache
     from pipeline.config import plain_values
     from pipeline.dag import SCORING, STAGES
+    from pipeline.earlier import earlier_caches
     from pipeline.loading import read_values
 
     if set(overrides) & {"-h", "--help"}:
@@ -151,7 +165,7 @@ def explain(overrides: tuple[str, ...]) -> None:
     else:
         config, _ = read_values(plain_values(compose_config(overrides)))
         stages = engine.select(STAGES, config.targets)
-    cache = Cache(config.home_folder / "cache")
+    cache = Cache(config.home_folder / "cache", earlier_caches(config.cache.earlier))
     for answer in engine.explain(stages, config.stages, cache):
         for reason in answer.reasons or ("",):
             click.echo(

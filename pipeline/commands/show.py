@@ -31,6 +31,8 @@ _HEADLINES = (
     "analogy/",
     "geometry/",
     "stability/",
+    *("tag/valid/f1", "tag/valid/f1/", "tag/valid/accuracy"),
+    *("tag/test/f1", "tag/test/f1/", "tag/test/accuracy"),
 )
 
 # Endings of the metrics that are shown beside the one they are of.
@@ -107,12 +109,7 @@ def print_record(record: "RunRecord") -> None:
         name
         for prefix in _HEADLINES
         for name in record.metrics
-        if name == prefix
-        or (
-            (prefix.endswith("/") and name.startswith(prefix))
-            and not name.endswith(("coverage", "_zero", *_BESIDE))
-            and (name.count("/") == 1 or _is_of_a_set(name, record.metrics))
-        )
+        if name == prefix or _is_below(name, prefix, record.metrics)
     ]
     if headlines:
         click.echo()
@@ -128,6 +125,15 @@ def print_record(record: "RunRecord") -> None:
         place = _place(record, "figures").removeprefix(f"{Path.cwd()}{os.sep}")
         click.echo(f"pictures: {visible(place)} ({len(pictures)} files)")
     click.echo(f"run_id: {visible(record.run_id)}")
+
+
+def _is_below(name: str, prefix: str, metrics: Mapping[str, float]) -> bool:
+    """Say whether a metric is shown for a prefix such as `similarity/`."""
+    if not prefix.endswith("/") or not name.startswith(prefix):
+        return False
+    if name.endswith(("coverage", "_zero", *_BESIDE)):
+        return False
+    return name.count("/") == prefix.count("/") or _is_of_a_set(name, metrics)
 
 
 def _is_of_a_set(name: str, metrics: Mapping[str, float]) -> bool:

@@ -42,7 +42,9 @@ def neighbor_precision(unit: Doubles, members: Ids) -> tuple[Ids, Doubles]:
     return neighbors, np.isin(neighbors, members).mean(axis=1)
 
 
-def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
+def cluster(
+    points: Doubles, clusters: int, seed: int, *, starts: int = _STARTS
+) -> npt.NDArray[np.int32]:
     """Return the k-means cluster of each point.
 
     Args:
@@ -50,6 +52,7 @@ def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
             2 - 2 cos.
         clusters: How many; fewer where fewer points are distinct.
         seed: The run's seed.
+        starts: The best of how many is kept.
 
     Returns:
         Shape (n,), int32, numbered from 0 by first appearance.
@@ -61,7 +64,7 @@ def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
 
     distinct = len(np.unique(points, axis=0))
     start = int(generator(seed, "evaluate", "kmeans").integers(2**32))
-    model = KMeans(min(clusters, distinct), n_init=_STARTS, random_state=start)
+    model = KMeans(min(clusters, distinct), n_init=starts, random_state=start)
     # k-means adds up its centers thread by thread; with one thread the order of
     # the sums, and so a point between two centers, is always the same.
     with threadpool_limits(1):
