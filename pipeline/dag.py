@@ -23,7 +23,7 @@ from pipeline.stages.vocab import vocab
 STAGES = (
     Stage(ingest, gives=("corpus",)),
     Stage(vocab, gives=("vocab", "encoded")),
-    Stage(train, gives=("embeddings", "history")),
+    Stage(train, gives=("embeddings", "history", "snapshots")),
     Stage(evaluate, gives=("metrics", "tables")),
     Stage(visualize, gives=("figures",)),
     Stage(tag, gives=("tag_metrics", "tag_tables"), on_request=True),

@@ -26,6 +26,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.artifacts import file_digest
 from pipeline.cache import Cache, Ingredients, Record
+from pipeline.earlier import find_earlier, take_over
 from pipeline.errors import CacheError, ConfigError, DataError, StorageError
 from pipeline.fields import ReadsFiles, Unkeyed
 from pipeline.report import Report
@@ -220,6 +221,8 @@ def explain(
             continue
         ingredients = _ingredients(stage, configs[stage.name], digests)
         record = _find(stage, ingredients.key, cache)
+        found = None if record else find_earlier(cache, stage.name, ingredients.key)
+        record = found[1] if found else record
         if record:
             digests |= record.outputs
             answers.append(Explanation(stage.name, "hit", ()))
@@ -244,6 +247,9 @@ def _run_stage(
     key = ingredients.key
     with cache.lock(stage.name, key):
         known = _find(stage, key, cache) if mode != "refresh" else None
+        if cache.earlier and not known and mode == "use":
+            take_over(cache, stage.name, key)
+            known = _find(stage, key, cache)
         if known and mode == "use":
             seconds = time.perf_counter() - started
             return StageResult(stage.name, known, cached=True, seconds=seconds)

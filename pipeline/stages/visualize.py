@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le, Len
 
+from pipeline.core.alignment import aligned_layouts, layout_depth
+from pipeline.core.figures.canvas import Images
+from pipeline.core.figures.film import Film, film_html
+from pipeline.core.figures.frequency import WordNorms, frequency_images
 from pipeline.core.figures.heatmap import (
     HeatmapWords,
-    cluster_order,
+    cluster,
     heatmap_html,
-    heatmap_png,
+    heatmap_images,
 )
-from pipeline.core.figures.loss import loss_html, loss_png
-from pipeline.core.figures.maps import NO_GROUP, MapWords, map_html, map_png
+from pipeline.core.figures.loss import loss_html, loss_images
+from pipeline.core.figures.maps import NO_GROUP, MapWords, map_html, map_images
 from pipeline.core.figures.style import counted
 from pipeline.core.labels import shown
 from pipeline.core.projection import (
@@ -38,6 +42,7 @@ from pipeline.core.types import (
     Figures,
     Floats,
     Ids,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
@@ -56,6 +61,9 @@ _NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 # Neighbors by which a map's faithfulness is told: as many as one would read.
 _KEPT_DEPTH = 10
 
+# Neighbors that count on the maps of the film, which has fewer words than the others.
+_FILM_PERPLEXITY = 20.0
+
 # Words asked for but not found that are named.
 _NAMED = 5
 
@@ -67,6 +75,7 @@ class VisualizeConfig:
     seed: NaturalInt
     words: PositiveInt | None
     category_min_count: PositiveInt
+    label_categories: tuple[str, ...] | None
     projections: tuple[Projection, ...]
     neighbors: Annotated[int, Ge(0), Le(50)]
     tsne_perplexity: Annotated[float, Ge(1)]
@@ -76,10 +85,17 @@ class VisualizeConfig:
     umap_epochs: PositiveInt
     heatmap_words: Annotated[tuple[Annotated[str, Len(1)], ...], Len(0, 200)]
     heatmap_per_category: PositiveInt
+    film: bool
 
     def __post_init__(self) -> None:
         if len(set(self.projections)) < len(self.projections):
             raise ValueError(f"projections names one twice: {list(self.projections)}")
+        unknown = set(self.label_categories or ()) - set(CATEGORIES)
+        if unknown:
+            raise ValueError(
+                f"label_categories names {', '.join(sorted(map(repr, unknown)))}; "
+                f"there are {', '.join(CATEGORIES)}"
+            )
 
 
 def visualize(
@@ -87,6 +103,7 @@ def visualize(
     vocab: Vocab,
     embeddings: Embeddings,
     history: TrainingHistory,
+    snapshots: Snapshots,
     *,
     workspace: Path,
     report: Report,
@@ -98,14 +115,16 @@ def visualize(
         vocab: Words with their counts.
         embeddings: Vectors of the same words; the center vectors are drawn.
         history: Losses by epoch.
+        snapshots: Vectors by epoch.
         workspace: Not used.
         report: Told of each picture.
 
     Returns:
-        `loss`, `heatmap` and `<projection>_2d` as .html and .png, and
-        `<projection>_3d` as .html. Pages embed all they need. With fewer than
-        `FEWEST_WORDS` words t-SNE and UMAP have nothing to work on: their maps are
-        left out. An empty vocabulary leaves only the loss.
+        `loss`, `heatmap` and `<projection>_2d` as .html, .png and .svg, `frequency`
+        as .png and .svg, and `<projection>_3d` and `film` as .html. Pages embed all
+        they need. With fewer than `FEWEST_WORDS` words t-SNE and UMAP have nothing to
+        work on: their maps are left out, and so is the film. An empty vocabulary
+        leaves only the loss.
 
     Raises:
         ShapeError: if vocabulary and vectors are of different words.
@@ -121,6 +140,10 @@ def visualize(
     jobs: dict[str, Callable[[], Drawn]] = {"loss": partial(_draw_loss, history)}
     if vocab.words:
         jobs["heatmap"] = partial(_draw_heatmap, config, vocab, unit, group)
+        frames, kept, _ = snapshots.vectors.shape
+        if config.film and frames > 1 and kept >= FEWEST_WORDS:
+            jobs["film"] = partial(_draw_film, vocab, snapshots, history, group)
+        jobs["frequency"] = partial(_draw_frequency, vocab, embeddings, group)
         atlas = _open_atlas(config, vocab, unit, group)
         for method in config.projections:
             if method == "pca" or len(atlas.words.words) >= FEWEST_WORDS:
@@ -137,12 +160,12 @@ def visualize(
 
 
 # A picture by the endings of its files, and what was measured on the way.
-Drawn = tuple[dict[str, bytes], dict[str, float]]
+Drawn = tuple[Images, dict[str, float]]
 
 
 def _draw_loss(history: TrainingHistory) -> Drawn:
     loss, heldout = history.loss, history.heldout_loss
-    return {"html": loss_html(loss, heldout), "png": loss_png(loss, heldout)}, {}
+    return {"html": loss_html(loss, heldout), **loss_images(loss, heldout)}, {}
 
 
 def _groups(config: VisualizeConfig, vocab: Vocab) -> Ids:
@@ -165,20 +188,23 @@ def _ids(vocab: Vocab, words: tuple[str, ...]) -> Ids:
 def _draw_heatmap(
     config: VisualizeConfig, vocab: Vocab, unit: Doubles, group: Ids
 ) -> Drawn:
-    chosen, blocks, notes = _heatmap_words(config, vocab, unit, group)
+    chosen, notes = _heatmap_words(config, vocab, group)
+    found = cluster(unit[chosen])
+    chosen = chosen[found.order]
     words = HeatmapWords(
         words=tuple(vocab.words[i] for i in chosen),
         groups=tuple(CATEGORIES),
-        group=blocks,
+        group=group[chosen],
         cosines=cosines(unit[chosen], np.arange(len(chosen), dtype=np.int32)),
+        tree=found.tree,
     )
-    return {"html": heatmap_html(words, notes), "png": heatmap_png(words, notes)}, {}
+    return {"html": heatmap_html(words, notes), **heatmap_images(words, notes)}, {}
 
 
 def _heatmap_words(
-    config: VisualizeConfig, vocab: Vocab, unit: Doubles, group: Ids
-) -> tuple[Ids, Ids, list[str]]:
-    """Return the heatmap's words in order, their groups, and what to say of them."""
+    config: VisualizeConfig, vocab: Vocab, group: Ids
+) -> tuple[Ids, list[str]]:
+    """Return the heatmap's words, and what to say of them."""
     asked = _ids(vocab, config.heatmap_words)
     found = np.array(list(dict.fromkeys(asked[asked != UNKNOWN].tolist())), np.int32)
     missing = [
@@ -186,27 +212,67 @@ def _heatmap_words(
         for word, i in zip(config.heatmap_words, asked.tolist(), strict=True)
         if i == UNKNOWN
     ]
-    notes = ["Cosines of the word vectors; words alike stand together."]
+    if len(found):
+        which = "Cosines of the words asked for"
+    elif (group != NO_GROUP).any():
+        each = config.heatmap_per_category
+        which = f"Cosines of the {each} most frequent words of each category"
+        found = np.concatenate(
+            [np.flatnonzero(group == g)[:each] for g in range(len(CATEGORIES))]
+        ).astype(np.int32)
+    else:
+        which = "Cosines of the most frequent words"
+        most = config.heatmap_per_category * len(CATEGORIES)
+        found = np.arange(min(most, len(vocab.words)), dtype=np.int32)
+    notes = [
+        f"{which}, ordered by clustering: the tree joins what is alike, by average "
+        "distance."
+    ]
     if missing:
         more = len(missing) - _NAMED
         names = [*missing[:_NAMED], *([f"{more} more"] if more > 0 else [])]
         notes.append(f"Not in the vocabulary: {', '.join(names)}.")
-    if len(found):
-        return found[cluster_order(unit[found])], np.full_like(found, NO_GROUP), notes
-    blocks = []
-    for number in range(len(CATEGORIES)):
-        members = np.flatnonzero(group == number)[: config.heatmap_per_category]
-        blocks.append(members[cluster_order(unit[members])])
-    chosen = np.concatenate(blocks).astype(np.int32)
-    if len(chosen):
-        each = config.heatmap_per_category
-        notes[0] = f"Cosines of the {each} most frequent words of each category."
-        return chosen, group[chosen], notes
-    most = config.heatmap_per_category * len(CATEGORIES)
-    frequent = np.arange(min(most, len(vocab.words)), dtype=np.int32)
-    notes[0] = "Cosines of the most frequent words; words alike stand together."
-    chosen = frequent[cluster_order(unit[frequent])]
-    return chosen, group[chosen], notes
+    return found, notes
+
+
+def _draw_frequency(vocab: Vocab, embeddings: Embeddings, group: Ids) -> Drawn:
+    center = embeddings.center
+    words = WordNorms(
+        words=vocab.words,
+        counts=np.maximum(vocab.counts, 1),  # drawn on a logarithmic scale
+        norms=np.sqrt(np.einsum("ij,ij->i", center, center, dtype=np.float64)),
+        groups=tuple(CATEGORIES),
+        group=group,
+    )
+    note = (
+        "Of words as frequent, those in fewer contexts have the longer vectors "
+        "(Schakel and Wilson 2015)."
+    )
+    return frequency_images(words, [note]), {}
+
+
+def _draw_film(
+    vocab: Vocab, snapshots: Snapshots, history: TrainingHistory, group: Ids
+) -> Drawn:
+    words = snapshots.vectors.shape[1]
+    frames = [unit_vectors(each.astype(np.float32)) for each in snapshots.vectors]
+    depth = max(layout_depth(words, _FILM_PERPLEXITY), _KEPT_DEPTH)
+    graphs = [neighbor_graph(unit, depth) for unit in frames]
+    # From the last to the first: what the words come to mean is laid out well, and
+    # the film shows how they came there.
+    layouts = aligned_layouts(graphs[::-1], pca(frames[-1], 2), _FILM_PERPLEXITY)
+    film = Film(
+        words=vocab.words[:words],
+        counts=vocab.counts[:words],
+        groups=tuple(CATEGORIES),
+        group=group[:words],
+        epochs=snapshots.epochs,
+        layouts=np.stack(layouts[::-1]),
+        neighbors=np.stack([graph.ids[:, :_KEPT_DEPTH] for graph in graphs]),
+        cosines=np.stack([graph.cosines[:, :_KEPT_DEPTH] for graph in graphs]),
+        loss=history.loss,
+    )
+    return {"html": film_html(film)}, {}
 
 
 @dataclass(frozen=True)
@@ -219,6 +285,7 @@ class _Atlas:
     graph: Neighbors
     start: Doubles  # (n, 3), principal components
     chosen: str  # which words, in words
+    labeled: tuple[int, ...] | None  # groups whose words images name
 
     def draw(self, method: Projection, dims: int) -> Drawn:
         """Draw one map: as a page, and in 2D as an image too."""
@@ -239,7 +306,7 @@ class _Atlas:
             )
         drawn = {"html": map_html(self.words, layout, title, notes)}
         if dims == 2:
-            drawn["png"] = map_png(self.words, layout, title, notes)
+            drawn |= map_images(self.words, layout, title, notes, labeled=self.labeled)
         return drawn, metrics
 
     def _lay_out(self, method: Projection, dims: int) -> Floats:
@@ -324,4 +391,7 @@ def _open_atlas(
         neighbors=graph.ids[:, : config.neighbors],
         cosines=graph.cosines[:, : config.neighbors],
     )
-    return _Atlas(config, words, near, graph, pca(near, 3), chosen)
+    labeled = None
+    if config.label_categories is not None:
+        labeled = tuple(map(list(CATEGORIES).index, config.label_categories))
+    return _Atlas(config, words, near, graph, pca(near, 3), chosen, labeled)

@@ -3,10 +3,9 @@
 import html
 import io
 import itertools
-import json
 import struct
 import time
-from html.parser import HTMLParser
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,52 +14,33 @@ import pytest
 from browsers import asked_schemes, severe
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import HOSTILE, Elements, check_offline
 from PIL import Image
 
 from pipeline.core.figures.canvas import DOTS_PER_INCH, drawable, picture, place
+from pipeline.core.figures.frequency import (
+    WordNorms,
+    frequency_images,
+    norm_quartiles,
+)
 from pipeline.core.figures.heatmap import (
     HeatmapWords,
-    cluster_order,
+    cluster,
     heatmap_html,
-    heatmap_png,
+    heatmap_images,
 )
-from pipeline.core.figures.loss import loss_html, loss_png
+from pipeline.core.figures.loss import loss_html, loss_images
 from pipeline.core.figures.maps import (
     NO_GROUP,
     MapWords,
     map_html,
-    map_png,
+    map_images,
     write_labels,
 )
 from pipeline.core.figures.page import page
 from pipeline.core.figures.style import PALETTE, QUIET, escaped, mark
 from pipeline.core.labels import shown
 from pipeline.core.similarity import unit_vectors
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "</script><script>document.title='broken'</script>",
-    "<!--<script>",
-    "<b>bold</b><br>",
-    "&lt;&amp;",
-    '"quoted\'s"',
-    "$\\frac{1}{2}$",
-    "$x$ and $",
-    "$\\nonsense{$",
-    "line\nbreak\r\ttab",
-    "nul\0nul",
-    "\ud800lone",
-    "\u202eturned",
-    "\u2028",
-    "שלום",
-    "中文",
-    "😀",
-    "%{y}",
-    "{0}",
-    "x" * 1_000_000,
-    " ",
-    "",
-)
 
 
 def some_words(words=HOSTILE, groups=("alpha", "<beta> $b$ & co")):
@@ -88,7 +68,19 @@ def some_heatmap(words=HOSTILE[:8], groups=("alpha", "beta")):
     rng = np.random.default_rng(3)
     unit = unit_vectors(rng.normal(size=(m, 4)).astype(np.float32))
     group = np.repeat([0, 1], [m - m // 2, m // 2]).astype(np.int32)
-    return HeatmapWords(tuple(words), groups, group, unit @ unit.T)
+    tree = cluster(unit).tree
+    return HeatmapWords(tuple(words), groups, group, unit @ unit.T, tree)
+
+
+def some_norms(words=HOSTILE, groups=("alpha", "<beta> $b$ & co")):
+    n = len(words)
+    return WordNorms(
+        words=tuple(words),
+        counts=np.arange(n, 0, -1),
+        norms=np.random.default_rng(4).random(n),
+        groups=groups,
+        group=(np.arange(n) % 3 - 1).astype(np.int32),
+    )
 
 
 PAGES = {
@@ -98,53 +90,13 @@ PAGES = {
     "loss": lambda: loss_html(np.array([3.0, 2.5]), np.array([3.2, 2.9])),
 }
 IMAGES = {
-    "map": lambda: map_png(some_words(), some_layout(22, 2), "Map", ["A note"]),
-    "heatmap": lambda: heatmap_png(some_heatmap(HOSTILE), ["A note"]),
-    "loss": lambda: loss_png(np.array([3.0, 2.5]), np.array([3.2, 2.9])),
+    "map": lambda: map_images(some_words(), some_layout(22, 2), "Map", ["A note"]),
+    "heatmap": lambda: heatmap_images(some_heatmap(HOSTILE), ["A note"]),
+    "loss": lambda: loss_images(np.array([3.0, 2.5]), np.array([3.2, 2.9])),
+    "frequency": lambda: frequency_images(some_norms(), ["A note"]),
 }
 every_page = pytest.mark.parametrize("draw", PAGES.values(), ids=PAGES)
 every_image = pytest.mark.parametrize("draw", IMAGES.values(), ids=IMAGES)
-
-
-class Elements(HTMLParser):
-    """Elements with their attributes, and their own text."""
-
-    def __init__(self, content):
-        super().__init__()
-        self.found, self.texts, self.open = [], [], []
-        self.feed(content.decode("utf-8"))
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in {"meta"}:
-            self.open.append(len(self.found))
-        self.found.append((tag, dict(attrs)))
-        self.texts.append("")
-
-    def handle_endtag(self, tag):
-        assert self.found[self.open.pop()][0] == tag
-
-    def handle_data(self, data):
-        if self.open:
-            self.texts[self.open[-1]] += data
-
-    def text(self, tag, **attributes):
-        """Return the text of the only such element."""
-        (text,) = [
-            text
-            for (name, found), text in zip(self.found, self.texts, strict=True)
-            if name == tag and attributes.items() <= found.items()
-        ]
-        return text
-
-    def texts_of(self, tag):
-        """Return the texts of all such elements."""
-        pairs = zip(self.found, self.texts, strict=True)
-        return [text for (name, _), text in pairs if name == tag]
-
-    @property
-    def spec(self):
-        return json.loads(self.text("script", id="spec"))
 
 
 def spec(content):
@@ -246,18 +198,7 @@ class TestMarks:
 class TestPages:
     @every_page
     def test_a_page_needs_no_network(self, draw):
-        elements = Elements(draw())
-
-        for tag, attributes in elements.found:
-            assert tag not in {"link", "iframe", "img", "base", "object"}
-            assert not {"src", "href", "action"} & set(attributes)
-        (policy,) = [
-            attributes["content"]
-            for tag, attributes in elements.found
-            if attributes.get("http-equiv") == "Content-Security-Policy"
-        ]
-        assert "default-src 'none'" in policy
-        assert "http" not in policy
+        check_offline(Elements(draw()))
 
     @every_page
     def test_no_word_breaks_out_of_the_page(self, draw):
@@ -419,14 +360,42 @@ class TestImages:
             assert mpl.rcParams["font.size"] == 30  # and the settings stay
 
         assert first == second
+        assert set(first) == {"png", "svg"}
 
     @every_image
     def test_an_image_holds_no_version_and_no_date(self, draw):
-        assert set(chunks(draw())) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+        images = draw()
+
+        assert set(chunks(images["png"])) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+        assert b"<dc:date>" not in images["svg"]
+        assert b"<dc:creator>" not in images["svg"]
+        assert b"matplotlib.org" not in images["svg"]
+
+    @every_image
+    def test_words_are_only_drawn_in_an_svg(self, draw):
+        svg = draw()["svg"]
+
+        tags = {element.tag.split("}")[1] for element in ET.fromstring(svg).iter()}
+        assert tags <= {
+            *("svg", "metadata", "RDF", "Work", "type", "format", "defs", "style"),
+            *("g", "path", "use", "clipPath", "rect", "image", "title"),
+        }
+        # What is drawn beside is told in comments, and none of them ends early.
+        assert b"alert(1)</script>" not in svg
+
+    def test_an_svg_of_many_points_holds_them_as_one_image(self):
+        few = map_images(some_words(["a"] * 99), some_layout(99, 2), "Map", [])["svg"]
+        words = some_words([f"w{i}" for i in range(16_000)])
+        many = map_images(words, some_layout(16_000, 2), "Map", [])["svg"]
+
+        assert few.count(b"<use ") > 99
+        assert b"<image " not in few
+        assert b"<image " in many
+        assert many.count(b"<use ") < 16_000
 
     def test_a_map_shows_the_groups_it_has(self):
         words = some_words()
-        png = map_png(words, some_layout(22, 2), "Map", [])
+        png = map_images(words, some_layout(22, 2), "Map", [])["png"]
 
         assert pixels(png).shape == (9 * DOTS_PER_INCH, 12 * DOTS_PER_INCH, 3)
         assert shows(png, mark(0).color)
@@ -434,9 +403,22 @@ class TestImages:
         assert not shows(png, mark(2).color)
 
     def test_a_map_of_one_word_is_drawn(self):
-        png = map_png(some_words(("uno",)), np.zeros((1, 2), np.float32), "Map", [])
+        place = np.zeros((1, 2), np.float32)
+        png = map_images(some_words(("uno",)), place, "Map", [])["png"]
 
         assert pixels(png).std() > 0
+
+    def test_words_of_chosen_groups_are_named(self):
+        words = some_words(("uno", "dos", "tres", "cuatro"))
+
+        def named(labeled):
+            layout = np.eye(4, 2, dtype=np.float32)
+            svg = map_images(words, layout, "Map", [], labeled=labeled)["svg"].decode()
+            return {word for word in words.words if f"<!-- {word} -->" in svg}
+
+        assert named(None) == {"dos", "tres"}
+        assert named([1]) == {"tres"}
+        assert named([]) == set()
 
     def test_a_character_that_the_font_lacks_is_a_box(self):
         assert drawable("año 中 ω") == "año □ ω"
@@ -531,10 +513,45 @@ class TestLoss:
     )
     def test_any_history_is_drawn(self, loss, heldout):
         content = loss_html(np.array(loss, float), np.array(heldout, float))
-        png = loss_png(np.array(loss, float), np.array(heldout, float))
+        images = loss_images(np.array(loss, float), np.array(heldout, float))
 
         assert len(spec(content)["figure"]["data"]) == 1 + bool(heldout)
-        assert pixels(png).std() > 0
+        assert pixels(images["png"]).std() > 0
+
+
+class TestFrequency:
+    def test_quartiles_are_of_words_as_frequent(self, rng):
+        counts = np.sort(rng.integers(1, 3000, 500))[::-1]
+        norms = rng.random(500)
+
+        centers, quartiles = norm_quartiles(counts, norms)
+
+        assert (np.diff(centers) > 0).all()
+        first = counts <= 10 ** (np.log10(counts.min()) + 1 / 8)
+        if first.sum() < 20:
+            first = counts <= np.sort(counts)[19]
+        np.testing.assert_allclose(
+            quartiles[0], np.quantile(norms[first], [0.25, 0.5, 0.75])
+        )
+        assert centers[0] == pytest.approx(np.exp(np.log(counts[first]).mean()))
+
+    def test_words_of_one_count_are_one_band(self):
+        centers, quartiles = norm_quartiles(np.full(50, 7), np.arange(50.0))
+
+        assert centers == pytest.approx([7])
+        assert quartiles[0].tolist() == [12.25, 24.5, 36.75]
+
+    def test_fewer_than_twenty_words_have_no_line(self):
+        centers, quartiles = norm_quartiles(np.arange(1, 20), np.arange(19.0))
+
+        assert centers.shape == (0,)
+        assert quartiles.shape == (0, 3)
+
+    @pytest.mark.parametrize("words", [1, 2, 25])
+    def test_any_number_of_words_is_drawn(self, words):
+        drawn = frequency_images(some_norms([f"w{i}" for i in range(words)]), [])
+
+        assert pixels(drawn["png"]).std() > 0
 
 
 class TestHeatmap:
@@ -542,12 +559,12 @@ class TestHeatmap:
         words = some_heatmap(("uno", "dos", "<b>"))
 
         figure = spec(heatmap_html(words, []))["figure"]
-        (trace,), scale = figure["data"], figure["layout"]["coloraxis"]
+        (trace, _), scale = figure["data"], figure["layout"]["coloraxis"]
 
         np.testing.assert_allclose(trace["z"], words.cosines, atol=5e-5)
         cosine = words.cosines[0, 2]
         assert trace["hovertext"][0][2] == (
-            f"<b>uno · &lt;b&gt;</b><br>cosine {cosine:.3f}"
+            f"<b>uno (alpha)</b><br><b>&lt;b&gt; (beta)</b><br>cosine {cosine:.3f}"
         )
         assert (scale["cmin"], scale["cmax"]) == (-1, 1)
 
@@ -562,44 +579,69 @@ class TestHeatmap:
             assert names == ["uno", "dos"]
         assert layout["yaxis"]["range"] == [1.5, -0.5]  # the first row on top
 
-    def test_blocks_are_the_runs_of_groups(self):
-        words = HeatmapWords(tuple("abcdef"), ("x", "y"), np.array([0, 0, 1, 1, 1, -1]),
-                             np.eye(6))  # fmt: skip
+    def test_the_tree_is_drawn_beside_the_rows(self):
+        words = some_heatmap(("uno", "dos", "tres"))
 
-        assert words.blocks == [(0, 2, 0), (2, 5, 1), (5, 6, -1)]
+        _, lines = spec(heatmap_html(words, []))["figure"]["data"]
 
-    def test_a_small_window_names_groups_or_some_words(self):
-        grouped = spec(heatmap_html(some_heatmap(), []))["small"]
+        corners = np.array(
+            [[np.nan if v is None else v for v in lines[axis]] for axis in "yx"]
+        ).T.reshape(2, 5, 2)
+        np.testing.assert_allclose(corners[:, :4], words.tree, rtol=1e-3)
+        assert np.isnan(corners[:, 4]).all()
+
+    def test_a_small_window_names_some_words(self):
         words = some_heatmap([f"w{i}" for i in range(30)])
-        words = HeatmapWords(words.words, (), np.full(30, -1), words.cosines)
-        single = spec(heatmap_html(words, []))["small"]
 
-        assert [text.split()[0] for text in grouped["yaxis.ticktext"]] == [
-            "alpha", "beta"
-        ]  # fmt: skip
-        assert single["yaxis.ticktext"] == [f"w{i}" for i in range(0, 30, 3)]
-        assert single["yaxis.tickvals"] == list(range(0, 30, 3))
+        small = spec(heatmap_html(words, []))["small"]
+
+        names = [text.split()[0] for text in small["yaxis.ticktext"]]
+        assert names == [f"w{i}" for i in range(0, 30, 3)]
+        assert small["yaxis.tickvals"] == list(range(0, 30, 3))
 
     def test_alike_rows_become_neighbors(self, rng):
         centers = unit_vectors(np.eye(3, dtype=np.float32))
         label = rng.permutation(np.arange(24) % 3)
         points = centers[label] + 0.05 * rng.normal(size=(24, 3))
 
-        order = cluster_order(unit_vectors(points.astype(np.float32)))
+        order = cluster(unit_vectors(points.astype(np.float32))).order
 
         assert sorted(order) == list(range(24))
         assert (np.diff(label[order]) != 0).sum() == 2  # three runs
 
+    def test_the_tree_joins_by_average_distance(self, rng):
+        unit = unit_vectors(rng.normal(size=(12, 5)).astype(np.float32))
+        found = cluster(unit)
+        rows = unit[found.order]
+        apart = np.linalg.norm(rows[:, np.newaxis] - rows, axis=2)
+
+        clusters = [[i] for i in range(12)]
+        for joint in found.tree:  # naively: join the two nearest, again and again
+            pairs = list(itertools.combinations(clusters, 2))
+            a, b = min(pairs, key=lambda pair: apart[np.ix_(*pair)].mean())
+            assert joint[1, 1] == joint[2, 1]
+            assert joint[1, 1] == pytest.approx(apart[np.ix_(a, b)].mean())
+            assert joint[0, 0] == joint[1, 0]
+            for side, members in zip((joint[0], joint[3]), (a, b), strict=True):
+                assert min(members) <= side[0] <= max(members)
+            joined = sorted(a + b)  # next to each other, so that no lines cross
+            assert joined == list(range(joined[0], joined[-1] + 1))
+            clusters = [c for c in clusters if c not in (a, b)] + [joined]
+            clusters.sort()
+
     @pytest.mark.parametrize("words", [0, 1, 2, 5])
     def test_any_number_of_equal_rows_has_an_order(self, words):
-        assert sorted(cluster_order(np.ones((words, 4)))) == list(range(words))
+        found = cluster(np.ones((words, 4)))
+
+        assert sorted(found.order) == list(range(words))
+        assert found.tree.shape == (max(words - 1, 0), 4, 2)
 
     @pytest.mark.parametrize("words", [1, 2])
     def test_few_words_are_drawn(self, words):
         few = some_heatmap(HOSTILE[:words])
 
         assert len(spec(heatmap_html(few, []))["figure"]["data"][0]["z"]) == words
-        assert pixels(heatmap_png(few, [])).std() > 0
+        assert pixels(heatmap_images(few, [])["png"]).std() > 0
 
 
 def look(browser, path: Path, width, height=800):
@@ -656,6 +698,33 @@ def test_a_browser_draws_the_page_as_text_without_a_network(
     assert not {"http", "https", "ws", "wss"} & asked
 
 
+def settle(browser):
+    """Wait until the figure fills its room and two looks in a row see the same.
+
+    Resizing draws anew, and a 3D view comes nearer after it is first drawn: each
+    takes some frames.
+    """
+    state = (
+        "const size = e => {const r = e.getBoundingClientRect();"
+        "  return [r.left, r.top, r.right, r.bottom].map(Math.round).join()};"
+        "const figure = document.getElementById('figure');"
+        "const drawn = figure.querySelector('.main-svg');"
+        "const scene = figure._fullLayout && figure._fullLayout.scene;"
+        "if (!drawn || size(drawn) !== size(figure)) return null;"
+        "return size(drawn) + JSON.stringify(scene && scene._scene.getCamera());"
+    )
+    before, alike = None, 0
+    for _ in range(100):
+        now = browser.execute_script(state)
+        alike = alike + 1 if now is not None and now == before else 0
+        # Three looks apart cover what begins only with the next frame.
+        if alike == 3:
+            return
+        before = now
+        time.sleep(0.1)
+    raise AssertionError("the figure did not come to rest within 10 s")
+
+
 def rectangle(browser, selector):
     """Return an element's (left, top, right, bottom) in the window."""
     return browser.execute_script(
@@ -702,7 +771,7 @@ def test_a_map_fills_its_room_and_no_legend_covers_it(
     path.write_bytes(PAGES[name]())
 
     look(browser, path, width, height)
-    time.sleep(0.5)  # a 3D view comes nearer after it is first drawn
+    settle(browser)
 
     left, top, right, bottom = rectangle(browser, "#legend")
     room = rectangle(browser, "#figure")
@@ -772,7 +841,7 @@ def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path, n
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        time.sleep(0.7)
+        settle(browser)
         room = rectangle(browser, "#figure")
         drawn = rectangle(browser, "#figure .main-svg")
         assert drawn == pytest.approx(room, abs=1)

@@ -1,6 +1,7 @@
 """The stage that draws: which words, which files, and the same ones every time."""
 
 import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -13,7 +14,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.core.figures.style import mark
-from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
+from pipeline.core.types import (
+    Embeddings,
+    Normalization,
+    Snapshots,
+    TrainingHistory,
+    Vocab,
+)
 from pipeline.core.wordlists import CATEGORIES
 from pipeline.errors import DataError, ShapeError
 from pipeline.report import Report
@@ -70,12 +77,31 @@ class Told(Report):
         self.values |= values
 
 
-def draw(config, vocab, embeddings=None, history=HISTORY, report=None):
+def snap(vocab, words=12, frames=3) -> Snapshots:
+    """Vectors of the most frequent words after each of two epochs."""
+    words = min(words, len(vocab.words))
+    vectors = np.random.default_rng(2).normal(size=(frames, words, 5))
+    return Snapshots(np.arange(frames, dtype=np.int32), vectors.astype(np.float16))
+
+
+NO_SNAPSHOTS = Snapshots(np.zeros(1, np.int32), np.empty((1, 0, 5), np.float16))
+
+
+def draw(
+    config,
+    vocab,
+    embeddings=None,
+    *,
+    history=HISTORY,
+    report=None,
+    snapshots=NO_SNAPSHOTS,
+):
     figures = visualize(
         config,
         vocab,
         embed(vocab) if embeddings is None else embeddings,
         history,
+        snapshots,
         workspace=Path("unused"),
         report=report or Report(),
     )
@@ -130,6 +156,7 @@ class TestConfig:
             {"umap_min_dist": 1.5},
             {"umap_epochs": 0},
             {"heatmap_words": [""]},
+            {"label_categories": ["planets"]},
             {"heatmap_words": ["x"] * 201},
             {"neighbors": -1},
             {"seed": -1},
@@ -146,24 +173,30 @@ class TestFiles:
         files, _ = drawing
 
         assert sorted(files) == [
+            "frequency.png",
+            "frequency.svg",
             "heatmap.html",
             "heatmap.png",
+            "heatmap.svg",
             "loss.html",
             "loss.png",
+            "loss.svg",
             "tsne_2d.html",
             "tsne_2d.png",
+            "tsne_2d.svg",
             "tsne_3d.html",
             "umap_2d.html",
             "umap_2d.png",
+            "umap_2d.svg",
             "umap_3d.html",
         ]
 
     def test_progress_counts_the_pictures_that_are_drawn(self, drawing):
         _, report = drawing
 
-        assert report.total == 6
+        assert report.total == 7
         assert report.done == [
-            "loss", "heatmap", "tsne_2d", "tsne_3d", "umap_2d", "umap_3d"
+            "loss", "heatmap", "frequency", "tsne_2d", "tsne_3d", "umap_2d", "umap_3d"
         ]  # fmt: skip
 
     def test_the_share_of_neighbors_kept_is_told_and_reported(self, drawing):
@@ -195,7 +228,7 @@ class TestFiles:
         files = draw(configure(projections=["pca"]), news())
 
         assert {name for name in files if "2d" in name or "3d" in name} == {
-            "pca_2d.html", "pca_2d.png", "pca_3d.html"
+            "pca_2d.html", "pca_2d.png", "pca_2d.svg", "pca_3d.html"
         }  # fmt: skip
         assert "variance" in notes(files["pca_2d.html"])[1]
 
@@ -205,7 +238,9 @@ class TestFiles:
         files = draw(configure(projections=[]), news(), history=history)
 
         assert len(spec(files["loss.html"])["figure"]["data"]) == 1
-        assert set(files) == {"loss.html", "loss.png", "heatmap.html", "heatmap.png"}
+        assert {name.split(".")[0] for name in files} == {
+            "loss", "heatmap", "frequency"
+        }  # fmt: skip
 
 
 class TestWords:
@@ -249,6 +284,15 @@ class TestWords:
             "other words (2)": ["germany", "x"],
             "countries (1)": ["Germany"],
         }
+
+    def test_images_name_the_words_of_the_categories_asked_for(self):
+        config = configure(projections=["pca"], label_categories=["weekdays"])
+
+        svg = draw(config, news())["pca_2d.svg"].decode()
+
+        days = [word for word in news().words[37:] if f"<!-- {word} -->" in svg]
+        assert days
+        assert "<!-- germany -->" not in svg
 
     def test_rare_words_of_a_category_do_not_count_as_such(self):
         vocab = vocabulary(["a", "monday", "friday"], counts=[9, 5, 4])
@@ -310,8 +354,7 @@ class TestHeatmap:
         names, _ = self.cells(draw(config, news()))
 
         words = news().words
-        assert sorted(names[:3]) == sorted(words[30:33])
-        assert sorted(names[3:]) == sorted(words[37:40])
+        assert sorted(names) == sorted(words[30:33] + words[37:40])
 
     def test_without_any_word_of_a_category_it_holds_the_most_frequent(self):
         config = configure(projections=[], heatmap_per_category=1)
@@ -333,6 +376,67 @@ class TestHeatmap:
         )
 
 
+class TestFilm:
+    def film(self, **values):
+        vocab = news()
+        config = configure(projections=[], heatmap_per_category=1)
+        files = draw(config, vocab, **({"snapshots": snap(vocab)} | values))
+        return files, vocab
+
+    def test_it_holds_the_neighbors_of_each_epoch_by_brute_force(self):
+        files, vocab = self.film()
+
+        found = spec(files["film.html"])
+
+        assert found["words"] == list(vocab.words[:12])
+        assert found["epochs"] == [0, 1, 2]
+        assert found["loss"] == [None, 3.5, 3.0]
+        for frame, vectors in enumerate(snap(vocab).vectors.astype(float)):
+            unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            cosine = unit @ unit.T
+            np.fill_diagonal(cosine, -np.inf)
+            order = np.argsort(-cosine, axis=1)[:, :10]
+            assert found["near"][frame] == order.tolist()
+            expected = 100 * np.take_along_axis(cosine, order, axis=1)
+            np.testing.assert_allclose(found["cosines"][frame], expected, atol=0.51)
+
+    def test_it_tells_how_many_neighbors_stay(self):
+        files, _ = self.film()
+
+        found = spec(files["film.html"])
+
+        near = [[set(row) for row in frame] for frame in found["near"]]
+        shares = [
+            np.mean([len(a & b) / 10 for a, b in zip(*pair, strict=True)])
+            for pair in itertools.pairwise(near)
+        ]
+        assert found["kept"] == [None, *(pytest.approx(s, abs=5e-4) for s in shares)]
+
+    def test_words_that_keep_their_neighbors_stay_where_they_are(self):
+        vocab = news()
+        still = snap(vocab)
+        still = Snapshots(still.epochs, np.repeat(still.vectors[:1], 3, axis=0))
+
+        files, _ = self.film(snapshots=still)
+
+        places = np.array(spec(files["film.html"])["places"])
+        size = places.std()
+        # All that is left is how far each map was from its end.
+        assert np.abs(np.diff(places, axis=0)).max() < 0.2 * size
+
+    @pytest.mark.parametrize("few", [{"frames": 1}, {"words": 4}], ids=str)
+    def test_too_little_makes_no_film(self, few):
+        files, _ = self.film(snapshots=snap(news(), **few))
+
+        assert "film.html" not in files
+
+    def test_it_is_left_out_where_it_is_not_asked_for(self):
+        vocab = news()
+        config = configure(projections=[], heatmap_per_category=1, film=False)
+
+        assert "film.html" not in draw(config, vocab, snapshots=snap(vocab))
+
+
 class TestDegenerate:
     @pytest.mark.parametrize("words", [1, 2, 3, 4])
     def test_few_words_have_no_maps_by_neighbors(self, words):
@@ -342,15 +446,15 @@ class TestDegenerate:
         files = draw(config, vocabulary("abcd"[:words]), report=report)
 
         assert {name.split(".")[0] for name in files} == {
-            "loss", "heatmap", "pca_2d", "pca_3d"
+            "loss", "heatmap", "frequency", "pca_2d", "pca_3d"
         }  # fmt: skip
-        assert report.total == len(report.done) == 4
+        assert report.total == len(report.done) == 5
         assert report.values == {}
 
     def test_an_empty_vocabulary_leaves_the_loss(self):
         files = draw(configure(), vocabulary([]))
 
-        assert set(files) == {"loss.html", "loss.png"}
+        assert set(files) == {"loss.html", "loss.png", "loss.svg"}
 
     @pytest.mark.parametrize(
         "vectors",
@@ -363,7 +467,7 @@ class TestDegenerate:
 
         files = draw(config, vocab, embed(vocab, vectors=vectors))
 
-        assert len(files) == 13
+        assert len(files) == 20
         for name, content in files.items():
             if name.endswith("html"):
                 assert "NaN" not in json.dumps(spec(content))

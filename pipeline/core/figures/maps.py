@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.figures.canvas import drawable, head, picture, place
+from pipeline.core.figures.canvas import (
+    SVG_POINTS,
+    Images,
+    drawable,
+    head,
+    picture,
+    place,
+)
 from pipeline.core.figures.page import Entry, Labels, page
 from pipeline.core.figures.style import (
     GRID,
@@ -29,11 +36,8 @@ if TYPE_CHECKING:
 NO_GROUP = -1
 _OTHERS = "other words"
 
-# Points up to which SVG stays smooth; with more, 2D maps are drawn by WebGL.
-_SVG_POINTS = 5_000
-
-# Labels of an image, at most: beyond, there is hardly room, and they cost time.
-_PNG_LABELS = 500
+# Labels of images, at most: beyond, there is hardly room, and they cost time.
+_IMAGE_LABELS = 500
 
 # The view this many times closer than at first, words of no group are labeled too.
 _CLOSE = 1.8
@@ -121,16 +125,24 @@ def map_html(
     )
 
 
-def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -> bytes:
-    """Draw a map as an image, with as many words of groups named as fit.
+def map_images(
+    words: MapWords,
+    layout: Floats,
+    title: str,
+    notes: Sequence[str],
+    *,
+    labeled: Sequence[int] | None = None,
+) -> Images:
+    """Draw a map as images, with as many words of groups named as fit.
 
     Args:
         words: n words.
         layout: Shape (n, 2). Their places.
         title: Heading.
         notes: Lines below it.
+        labeled: The groups whose words are named; None for all.
     """
-    with picture(12, 9) as (figure, png):
+    with picture(12, 9) as (figure, images):
         head(figure, title, list(notes))
         axes = place(figure, 0.2, 0.2, 0.75, 0.62 + 0.19 * len(notes))
         axes.set_axis_off()
@@ -147,6 +159,7 @@ def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -
                 edgecolors="white",
                 alpha=0.6 if quiet else 1,
                 zorder=1 if quiet else 2,
+                rasterized=len(members) > SVG_POINTS,
                 label=drawable(f"{shown(_name(words, group))} ({len(members):,})"),
             )
         # Equal units in both directions, because only distances mean something.
@@ -160,12 +173,14 @@ def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -
             columnspacing=1.4,
         )
         named = np.arange(len(words.words))
-        if words.grouped:
+        if labeled is not None:
+            named = np.flatnonzero(np.isin(words.group, labeled))
+        elif words.grouped:
             named = np.flatnonzero(words.group != NO_GROUP)
-        named = named[np.argsort(words.ranks[named], kind="stable")][:_PNG_LABELS]
+        named = named[np.argsort(words.ranks[named], kind="stable")][:_IMAGE_LABELS]
         texts = [drawable(shown(words.words[i])) for i in named]
         write_labels(axes, layout[named].astype(float), texts)
-    return png.getvalue()
+    return images
 
 
 def write_labels(axes: "Axes", points: Doubles, texts: Sequence[str]) -> list[int]:
@@ -287,7 +302,7 @@ def _hover(words: MapWords) -> list[str]:
 def _kind(deep: bool, points: int) -> dict[str, Any]:
     if deep:
         return {"type": "scatter3d"}
-    return {"type": "scatter" if points <= _SVG_POINTS else "scattergl"}
+    return {"type": "scatter" if points <= SVG_POINTS else "scattergl"}
 
 
 def _marker(group: int, *, deep: bool) -> dict[str, Any]:
