@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-slow test-ray check bench bench-sweep clean
+.PHONY: run test test-slow test-ray check bench bench-sweep bench-scores clean
 
 run: $(VENV)/.installed      ## run the whole pipeline on the built-in corpus
 	$(BIN)/w2v run experiment=quickstart
@@ -23,8 +23,11 @@ check: $(VENV)/.installed-dev ## check format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-bench ## measure the kernel against gensim (BENCH=--full: all)
+bench: $(VENV)/.installed-bench ## time the kernel against gensim
 	$(BIN)/python experiments/benchmark/benchmark.py $(BENCH)
+
+bench-scores: $(VENV)/.installed-bench ## score and time our kernels beside gensim
+	$(BIN)/python experiments/benchmark/scores.py $(BENCH)
 
 bench-sweep: $(VENV)/.installed ## measure a sweep's cost beside training: CORPUS=DIR
 	$(BIN)/python experiments/benchmark/sweep.py $(CORPUS)
