@@ -47,10 +47,12 @@ class Stage:
     Attributes:
         function: The stage; its name is the stage's name.
         gives: Names of the artifacts it returns, in order.
+        on_request: Whether it runs only where it is a target, or one needs it.
     """
 
     function: Callable[..., object]
     gives: tuple[str, ...]
+    on_request: bool = False
 
     @property
     def name(self) -> str:
@@ -144,7 +146,9 @@ def check(stages: Sequence[Stage]) -> None:
 
 
 def select(stages: Sequence[Stage], targets: Sequence[str]) -> tuple[Stage, ...]:
-    """Return the targets and all stages they need, in order; all if none is named.
+    """Return the targets and all stages they need, in order.
+
+    If none is named, all are targets but those that run on request.
 
     Raises:
         ConfigError: if a target is not a stage.
@@ -153,10 +157,11 @@ def select(stages: Sequence[Stage], targets: Sequence[str]) -> tuple[Stage, ...]
     for target in targets:
         if target not in legal:
             raise ConfigError(f"targets: expected some of {legal}, found {target!r}")
+    wanted = targets or [stage.name for stage in stages if not stage.on_request]
     needed: set[str] = set()
     chosen: list[Stage] = []
     for stage in reversed(stages):
-        if not targets or stage.name in targets or needed & set(stage.gives):
+        if stage.name in wanted or needed & set(stage.gives):
             chosen.append(stage)
             needed |= set(stage.takes)
     return tuple(reversed(chosen))

@@ -45,7 +45,13 @@ from pipeline.core.formats.writing import write_word2vec_binary
 from pipeline.core.inspection import inspect_file
 from pipeline.core.similarity import read_pairs
 from pipeline.core.text import read_text
-from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
+from pipeline.core.types import (
+    Embeddings,
+    Normalization,
+    Snapshots,
+    TrainingHistory,
+    Vocab,
+)
 from pipeline.core.vectors import load_vectors, save_vectors
 from pipeline.engine import _read_series
 from pipeline.errors import ConfigError, DataError, W2VError
@@ -74,6 +80,7 @@ CHECKPOINT = Checkpoint(
     context=WORDS.context,
     vocab=Vocab(WORDS.words, np.array([3, 2, 1]), NORMAL),
     history=HISTORY,
+    snapshots=Snapshots(np.arange(2, dtype=np.int32), np.ones((2, 3, 2), np.float16)),
     hyperparameters={"dim": 2},
     corpus="ab" * 32,
     begun=Begun(blocks=2, loss=1.5, pairs=4, rate=0.02),

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.core.checkpoint import Begun, Checkpoint, CheckpointWriter
+from pipeline.core.snapshots import kept_epochs, with_snapshot
 from pipeline.core.trainer import Progress, Trainer
 from pipeline.core.types import Floats, TrainingHistory
 from pipeline.errors import DataError, StoppedError
@@ -80,9 +81,10 @@ class Session:
             DataError: if there are no pairs.
             StorageError: if a checkpoint could not be written.
         """
+        kept = kept_epochs(epochs)
         try:
             while self.state.epoch < epochs:
-                self.train_epoch(let_interrupt)
+                self.train_epoch(let_interrupt, keep=self.state.epoch + 1 in kept)
                 if self.state.epoch < epochs:
                     self._stop_in_time()
             self._writer.wait()  # else two copies of the matrices would be held
@@ -93,11 +95,14 @@ class Session:
         finally:
             self._writer.wait()
 
-    def train_epoch(self, let_interrupt: Callable[[], None]) -> None:
+    def train_epoch(
+        self, let_interrupt: Callable[[], None], *, keep: bool = False
+    ) -> None:
         """Train what is left of an epoch, measure it and report.
 
         Args:
             let_interrupt: Is called when all is in a state to go on from.
+            keep: Whether to take a snapshot at its end.
         """
         started, words_before = time.perf_counter(), self.state.words_done
         first = self.state.begun.blocks if self.state.begun else 0
@@ -110,7 +115,7 @@ class Session:
             if block + 1 < self._trainer.blocks:  # the last one's epoch is closed first
                 self._stop_in_time()
         seconds = time.perf_counter() - started
-        self._end_epoch()
+        self._end_epoch(keep=keep)
         if self._writer.due():
             self.checkpoint()
         epoch = self.state.epoch
@@ -166,7 +171,7 @@ class Session:
         if self._live.note(progress, words) and self._writer.due():
             self.checkpoint()
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self, *, keep: bool) -> None:
         """Measure the held-out loss, and close the epoch under way."""
         state = self.state
         begun = state.begun or Begun(0, 0.0, 0, 0.0)
@@ -176,9 +181,13 @@ class Session:
             where = f"the held-out split {self._heldout!r}"
             heldout = [_mean(*self._trainer.heldout_loss(), where)]
             _check_finite(state.epoch + 1, *heldout)
+        snapshots = state.snapshots
+        if keep:
+            snapshots = with_snapshot(snapshots, self._trainer.center, state.epoch + 1)
         self.state = dataclasses.replace(
             state,
             epoch=state.epoch + 1,
+            snapshots=snapshots,
             begun=None,
             history=TrainingHistory(
                 loss=np.append(state.history.loss, loss),

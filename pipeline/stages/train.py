@@ -32,12 +32,14 @@ from pipeline.core.sampling import (
 )
 from pipeline.core.session import DivergedError, Session, measured
 from pipeline.core.sgns import Objective, initial_vectors
+from pipeline.core.snapshots import first_snapshot
 from pipeline.core.trainer import Trainer
 from pipeline.core.types import (
     Doubles,
     Embeddings,
     EncodedCorpus,
     EncodedSplit,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
@@ -80,6 +82,7 @@ class TrainConfig:
     gradient_clip: PositiveFloat
     log_epsilon: Annotated[float, Ge(0), Lt(1)]
     heldout_split: Annotated[str, MinLen(1)] | None
+    snapshots: Annotated[int, Ge(0), Le(2000)]
     keep_checkpoints: Annotated[int, Ge(1), Unkeyed()]
     checkpoint_share: Annotated[float, Gt(0), Le(1), Unkeyed()]
     time_budget: Annotated[PositiveFloat | None, Unkeyed()]
@@ -140,7 +143,7 @@ def train(
     *,
     workspace: Path,
     report: Report,
-) -> tuple[Embeddings, TrainingHistory]:
+) -> tuple[Embeddings, TrainingHistory, Snapshots]:
     """Train word vectors, with a checkpoint now and then.
 
     Goes on from the newest sound checkpoint in `workspace` that has the same
@@ -173,7 +176,7 @@ def train(
     for epoch in range(1, state.epoch + 1):
         report.metrics(measured(state.history, epoch), step=epoch)
     if state.epoch == config.epochs:
-        return state.embeddings, state.history
+        return state.embeddings, state.history, state.snapshots
     writer = CheckpointWriter(
         workspace, config.keep_checkpoints, config.checkpoint_share
     )
@@ -200,15 +203,17 @@ def train(
                 f"train.batch_size={config.batch_size} or "
                 f"train.gradient_clip={config.gradient_clip:g}."
             ) from error
-        return result.embeddings, result.history
+        return result.embeddings, result.history, result.snapshots
 
 
 def last_checkpoint(
     config: TrainConfig,
+    *,
     encoded: EncodedCorpus,
     vocab: Vocab,
     embeddings: Embeddings,
     history: TrainingHistory,
+    snapshots: Snapshots,
 ) -> Checkpoint:
     """Return the checkpoint that a training with these results ended with.
 
@@ -222,6 +227,7 @@ def last_checkpoint(
         context=embeddings.context,
         vocab=vocab,
         history=history,
+        snapshots=snapshots,
         hyperparameters=_hyperparameters(config),
         corpus=task.corpus,
     )
@@ -306,6 +312,7 @@ def _begin(task: _Task) -> Checkpoint:
         context=context,
         vocab=task.vocab,
         history=TrainingHistory(nothing, nothing, nothing),
+        snapshots=first_snapshot(center, config.snapshots),
         hyperparameters=_hyperparameters(config),
         corpus=task.corpus,
     )
