@@ -28,7 +28,9 @@ TAKES = {
     "vocab": ("corpus",),
     "train": ("encoded", "vocab"),
     "evaluate": ("corpus", "encoded", "vocab", "embeddings"),
-    "visualize": ("vocab", "embeddings", "history", "snapshots"),
+    "visualize": (
+        *("corpus", "encoded", "vocab", "embeddings", "history", "snapshots"),
+    ),
 }
 SMALL = (
     "train.dim=4",
@@ -347,8 +349,7 @@ USERS = {
     "numba": {"train", "visualize"},
     "llvmlite": {"train", "visualize"},
     "matplotlib": {"visualize"},
-    "umap-learn": {"visualize"},
-    "pynndescent": {"visualize"},
+    "plotly": {"visualize"},
     "datasets": {"ingest"},
     "pandas": {"ingest"},
     "hydra-core": set(),

@@ -274,6 +274,11 @@ class CheckpointWriter:
         self._begun = time.perf_counter()
         self._cost = 0.0
 
+    @property
+    def cost(self) -> float:
+        """Seconds that the last one took; 0 before the first."""
+        return self._cost
+
     def due(self) -> bool:
         """Say whether it is time for another checkpoint."""
         if self._share == 1:

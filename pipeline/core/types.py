@@ -173,6 +173,6 @@ class Tables:
 
 @dataclass(frozen=True)
 class Figures:
-    """Pictures: file name (`tsne_2d.html`, `loss.png`) -> content."""
+    """Pictures: file name (`explorer.html`, `loss.png`) -> content."""
 
     files: Mapping[str, bytes]

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import logging
+import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ from pipeline.core.types import (
     TrainingHistory,
     Vocab,
 )
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError, DataError, StoppedError
 from pipeline.fields import (
     Fraction,
     NaturalInt,
@@ -84,6 +85,7 @@ class TrainConfig:
     snapshots: Annotated[int, Ge(0), Le(2000)]
     keep_checkpoints: Annotated[int, Ge(1), Unkeyed()]
     checkpoint_share: Annotated[float, Gt(0), Le(1), Unkeyed()]
+    time_budget: Annotated[PositiveFloat | None, Unkeyed()]
     seed: NaturalInt
 
     def __post_init__(self) -> None:
@@ -103,7 +105,10 @@ class TrainConfig:
 
 
 # Those that are `Unkeyed`.
-_WITHOUT_EFFECT = {"threads", "kernel_cache", "keep_checkpoints", "checkpoint_share"}
+_WITHOUT_EFFECT = {
+    *("threads", "kernel_cache", "keep_checkpoints", "checkpoint_share"),
+    "time_budget",
+}
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,8 @@ def train(
 
     Goes on from the newest sound checkpoint in `workspace` that has the same
     settings, vocabulary and corpus; the result is the same bits as without the
-    stop. Ctrl-C takes effect at the end of a block, with a checkpoint.
+    stop. Ctrl-C takes effect at the end of a block, with a checkpoint, and so does
+    the end of the time budget.
 
     Metrics per epoch: `train/loss`, `train/heldout_loss` (nats per pair),
     `train/learning_rate` and `train/words_per_second`. With the compiled kernel and a
@@ -158,7 +164,10 @@ def train(
         DataError: if there is nothing to train on, or the corpus does not fit the
             vocabulary.
         StorageError: if a checkpoint cannot be written.
+        StoppedError: at the end of the time budget; the next call goes on.
     """
+    budget = config.time_budget
+    deadline = None if budget is None else time.monotonic() + budget
     task = _prepare(config, encoded, vocab)
     state = _resume(task, workspace) or _begin(task)
     report.start(task.words * config.epochs, "words")
@@ -178,9 +187,16 @@ def train(
     ):
         # What training began with is not needed any more, and may be large.
         state = replace(state, center=trainer.center, context=trainer.context)
-        session = Session(state, trainer, writer, report, config.heldout_split)
+        session = Session(
+            *(state, trainer, writer, report, config.heldout_split), deadline=deadline
+        )
         try:
             result = session.train(config.epochs, let_interrupt)
+        except StoppedError as stop:
+            raise StoppedError(
+                f"{stop} of {config.epochs}, at train.time_budget={budget:g} seconds; "
+                "the same command goes on from the checkpoint"
+            ) from stop
         except DivergedError as error:
             raise ConfigError(
                 f"train.lr={config.lr:g}: {error}. Lower train.lr, "

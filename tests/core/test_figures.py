@@ -31,30 +31,24 @@ from pipeline.core.figures.heatmap import (
 )
 from pipeline.core.figures.loss import loss_html, loss_images
 from pipeline.core.figures.maps import (
-    NO_GROUP,
     MapWords,
-    map_html,
     map_images,
     write_labels,
 )
 from pipeline.core.figures.page import page
-from pipeline.core.figures.style import PALETTE, QUIET, escaped, mark
+from pipeline.core.figures.style import PALETTE, escaped, mark
 from pipeline.core.labels import shown
 from pipeline.core.similarity import unit_vectors
 
 
 def some_words(words=HOSTILE, groups=("alpha", "<beta> $b$ & co")):
-    """Words of which every third is of no group, and neighbors among them."""
+    """Words of which every third is of no group."""
     n = len(words)
-    near = np.arange(n)[:, np.newaxis] + [1, 2]
     return MapWords(
         words=tuple(words),
         ranks=np.arange(n, dtype=np.int32),
-        counts=np.arange(n, 0, -1),
         groups=groups,
         group=(np.arange(n) % 3 - 1).astype(np.int32),
-        neighbors=(near % n).astype(np.int32),
-        cosines=np.tile([0.75, -0.5], (n, 1)),
     )
 
 
@@ -84,8 +78,6 @@ def some_norms(words=HOSTILE, groups=("alpha", "<beta> $b$ & co")):
 
 
 PAGES = {
-    "map 2D": lambda: map_html(some_words(), some_layout(22, 2), "Map", ["A note"]),
-    "map 3D": lambda: map_html(some_words(), some_layout(22, 3), "Map", ["A note"]),
     "heatmap": lambda: heatmap_html(some_heatmap(HOSTILE), ["A note"]),
     "loss": lambda: loss_html(np.array([3.0, 2.5]), np.array([3.2, 2.9])),
 }
@@ -186,14 +178,6 @@ class TestMarks:
     def test_forty_groups_have_forty_marks(self):
         assert len({mark(group) for group in range(40)}) == 40
 
-    def test_a_groups_mark_does_not_depend_on_the_picture(self):
-        drawn = spec(PAGES["map 2D"]())["figure"]["data"]
-        deep = spec(PAGES["map 3D"]())["figure"]["data"]
-
-        for traces in (drawn, deep):
-            colors = [trace["marker"]["color"] for trace in traces[1:]]
-            assert colors == [mark(0).color, mark(1).color]
-
 
 class TestPages:
     @every_page
@@ -252,82 +236,6 @@ class TestPages:
     def test_a_key_that_plotly_does_not_know_is_an_error(self):
         with pytest.raises(ValueError, match="xaxes"):
             page("t", [], [], {"xaxes": {}}, small={})
-
-
-class TestMapPage:
-    @pytest.mark.parametrize("dims", [2, 3])
-    def test_every_word_is_drawn_where_it_lies(self, dims):
-        words, layout = some_words(), some_layout(22, dims)
-
-        traces = spec(map_html(words, layout, "Map", []))["figure"]["data"]
-
-        for group, trace in zip((NO_GROUP, 0, 1), traces, strict=True):
-            drawn = np.column_stack([trace[axis] for axis in "xyz"[:dims]])
-            expected = layout[words.group == group]
-            np.testing.assert_allclose(drawn, expected, rtol=1e-3)  # four digits
-            assert ("z" in trace) == (dims == 3)
-        assert sum(len(trace["x"]) for trace in traces) == 22
-
-    def test_hover_tells_word_group_rank_count_and_neighbors(self):
-        words = some_words(("uno", "dos", "tres", "cuatro"), ("a<b", "c"))
-
-        traces = spec(map_html(words, some_layout(4, 2), "Map", []))["figure"]["data"]
-
-        assert traces[1]["hovertext"] == [
-            "<b>dos</b><br>a&lt;b · rank 2 · 3 times<br><br>nearest words drawn, by "
-            "cosine<br>0.75  tres<br>-0.50  cuatro"
-        ]
-        assert traces[0]["hovertext"][1].startswith(
-            "<b>cuatro</b><br>rank 4 · 1 time<br>"
-        )
-
-    def test_hover_without_neighbors_ends_with_the_count(self):
-        words = some_words(("uno",))
-        none = {"neighbors": np.empty((1, 0), np.int32), "cosines": np.empty((1, 0))}
-        words = MapWords(**vars(words) | none)
-
-        (trace,) = spec(map_html(words, some_layout(1, 2), "Map", []))["figure"]["data"]
-
-        assert trace["hovertext"] == ["<b>uno</b><br>rank 1 · 1 time"]
-
-    def test_labels_are_of_groups_first_and_of_others_when_close(self):
-        words = some_words(("uno", "dos", "tres", "cuatro"))
-
-        labels = spec(map_html(words, some_layout(4, 2), "Map", []))["labels"]
-
-        assert [each["texts"] for each in labels] == [
-            ["uno", "cuatro"], ["dos"], ["tres"]
-        ]  # fmt: skip
-        assert labels[0]["from_zoom"] > 1
-        assert labels[1]["from_zoom"] == labels[2]["from_zoom"] == 0
-        assert labels[0]["priority"] == [0, 3]
-
-    def test_where_no_word_has_a_group_all_are_labeled(self):
-        words = some_words(("uno", "dos"))
-        words = MapWords(**vars(words) | {"group": np.full(2, NO_GROUP)})
-
-        (labels,) = spec(map_html(words, some_layout(2, 2), "Map", []))["labels"]
-
-        assert labels["from_zoom"] == 0
-
-    @pytest.mark.parametrize("name", ["map 2D", "map 3D"])
-    def test_the_legend_names_each_trace_as_text_with_its_mark(self, name):
-        elements = Elements(PAGES[name]())
-
-        names = elements.texts_of("span")
-        marks = [a["fill"] for tag, a in elements.found if tag == "path"]
-        assert names == ["other words (8)", "alpha (7)", "<beta> $b$ & co (7)"]
-        assert marks == [QUIET, mark(0).color, mark(1).color]
-        assert elements.spec["figure"]["layout"]["showlegend"] is False
-
-    def test_large_maps_are_drawn_by_webgl(self):
-        words = some_words([f"w{i}" for i in range(5001)])
-
-        traces = spec(map_html(words, some_layout(5001, 2), "Map", []))["figure"][
-            "data"
-        ]
-
-        assert {trace["type"] for trace in traces} == {"scattergl"}
 
 
 def chunks(png):
@@ -657,15 +565,10 @@ def look(browser, path: Path, width, height=800):
         },
     )
     browser.get(path.as_uri())
-    inked = (
-        "const c = document.getElementById('labels');"
-        "if (!document.querySelector('#figure .main-svg')) return -1;"
-        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        "return d.reduce((n, v, i) => n + (i % 4 == 3 && v > 0), 0);"
-    )
     for _ in range(50):
-        ink = browser.execute_script(inked)
-        if ink > 0 or (ink == 0 and not path.name.startswith("map")):
+        if browser.execute_script(
+            "return document.querySelector('#figure .main-svg') !== null"
+        ):
             return
         time.sleep(0.1)
     raise AssertionError("nothing was drawn within 5 s")
@@ -674,7 +577,7 @@ def look(browser, path: Path, width, height=800):
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("map 2D", 390), ("map 3D", 1280), ("heatmap", 1280), ("loss", 390)],
+    [("heatmap", 1280), ("loss", 390)],
 )
 def test_a_browser_draws_the_page_as_text_without_a_network(
     browser, tmp_path, name, width
@@ -684,14 +587,8 @@ def test_a_browser_draws_the_page_as_text_without_a_network(
 
     look(browser, path, width)
 
-    assert browser.title in {"Map", "Similarity of 22 words", "Loss by epoch"}
+    assert browser.title in {"Similarity of 22 words", "Loss by epoch"}
     assert browser.execute_script("return document.body.scrollWidth") <= width
-    if name.startswith("map"):  # what hovers covers the labels, not they it
-        assert browser.execute_script(
-            "const order = document.getElementById('labels').compareDocumentPosition("
-            "document.querySelector('.hoverlayer'));"
-            "return Boolean(order & Node.DOCUMENT_POSITION_FOLLOWING);"
-        )
     assert not severe(browser)
     asked = asked_schemes(browser)
     assert "file" in asked
@@ -768,90 +665,14 @@ def rectangle(browser, selector):
     )
 
 
-def span_of_marks(browser):
-    """Return (left, top, right, bottom) of what is drawn in groups' colors.
-
-    The legend is left out, by hiding it while the picture is taken.
-    """
-    hide = "document.getElementById('legend').style.visibility = arguments[0]"
-    browser.execute_script(hide, "hidden")
-    image = pixels(browser.get_screenshot_as_png()).astype(int)
-    browser.execute_script(hide, "")
-    found = np.zeros(image.shape[:2], bool)
-    for group in (0, 1):
-        rgb = [int(mark(group).color[i : i + 2], 16) for i in (1, 3, 5)]
-        # WebGL may round a channel.
-        found |= (np.abs(image - rgb) <= 2).all(axis=2)
-    rows, columns = np.nonzero(found)
-    assert len(rows), "no mark is visible"
-    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-
-
-SIZES = [
-    (600, 500),  # the artifact viewer of MLflow
-    (390, 800),
-    pytest.param(500, 700, marks=pytest.mark.slow),
-    pytest.param(1280, 900, marks=pytest.mark.slow),
-]
-
-
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("name", ["map 2D", "map 3D"])
-def test_a_map_fills_its_room_and_no_legend_covers_it(
-    browser, tmp_path, name, width, height
-):
-    path = tmp_path / f"{name}.html"
-    path.write_bytes(PAGES[name]())
-
-    look(browser, path, width, height)
-    settle(browser)
-
-    left, top, right, bottom = rectangle(browser, "#legend")
-    room = rectangle(browser, "#figure")
-    marks = span_of_marks(browser)
-    assert room[2] <= left or room[3] <= top  # beside it or below
-    assert room[0] <= marks[0] < marks[2] <= room[2]
-    assert room[1] <= marks[1] < marks[3] <= room[3]
-    assert marks[2] <= left or marks[3] <= top
-    assert right <= width
-    assert bottom <= height
-    # Two thirds of the words are marked: they span most of the shorter side.
-    spans = marks[2] - marks[0], marks[3] - marks[1]
-    shorter = min(room[2] - room[0], room[3] - room[1])
-    assert max(spans) >= 0.5 * shorter
-    # Heading, buttons and legend leave most of the window to the map.
-    assert (room[2] - room[0]) * (room[3] - room[1]) >= 0.6 * width * height
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("name", ["map 2D", "map 3D"])
-def test_the_keyboard_hides_and_shows_groups_and_opens_the_notes(
-    browser, tmp_path, name
-):
+def test_the_keyboard_opens_and_closes_the_notes(browser, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    path = tmp_path / f"{name}.html"
-    path.write_bytes(PAGES[name]())
+    path = tmp_path / "heatmap.html"
+    path.write_bytes(PAGES["heatmap"]())
     look(browser, path, 600, 500)
-    visible = (
-        "return document.getElementById('figure')._fullData"
-        ".map(trace => trace.visible === true)"
-    )
-    entries = browser.find_elements(By.CSS_SELECTOR, "#legend button")
-
-    entries[1].send_keys(Keys.ENTER)
-    assert browser.execute_script(visible) == [True, False, True]
-    assert entries[1].get_attribute("aria-pressed") == "false"
-    entries[1].send_keys(Keys.SPACE)
-    assert browser.execute_script(visible) == [True, True, True]
-    for expected in ([False, False, True], [True, True, True]):
-        browser.execute_script(
-            "arguments[0].dispatchEvent(new MouseEvent('click', {shiftKey: true}))",
-            entries[2],
-        )
-        assert browser.execute_script(visible) == expected
 
     note = browser.find_element(By.CSS_SELECTOR, "header p")
     assert not note.is_displayed()
@@ -862,13 +683,10 @@ def test_the_keyboard_hides_and_shows_groups_and_opens_the_notes(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["map 3D", "heatmap"])
-def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path, name):
-    path = tmp_path / f"{name}.html"
-    path.write_bytes(PAGES[name]())
+def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path):
+    path = tmp_path / "heatmap.html"
+    path.write_bytes(PAGES["heatmap"]())
     look(browser, path, 1280, 900)
-    if name == "map 3D":  # what is hidden stays hidden
-        browser.execute_script("document.querySelector('#legend button').click()")
 
     for width, height in [(390, 800), (600, 500), (1280, 900)]:
         browser.execute_cdp_cmd(
@@ -879,11 +697,4 @@ def test_a_page_follows_its_window_from_one_form_to_another(browser, tmp_path, n
         room = rectangle(browser, "#figure")
         drawn = rectangle(browser, "#figure .main-svg")
         assert drawn == pytest.approx(room, abs=1)
-        if name == "map 3D":
-            marks = span_of_marks(browser)
-            assert room[0] <= marks[0] < marks[2] <= room[2]
-            assert room[1] <= marks[1] < marks[3] <= room[3]
-            assert browser.execute_script(
-                "return document.getElementById('figure')._fullData[0].visible"
-            ) is False  # fmt: skip
     assert not severe(browser)
