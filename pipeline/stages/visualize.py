@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le, Len
 
+from pipeline.core.alignment import aligned_layouts, layout_depth
 from pipeline.core.atlas import KEPT_DEPTH, NAMES, Atlas, Map, Projection, Settings
 from pipeline.core.figures.canvas import Images
 from pipeline.core.figures.explorer.groupings import groupings
@@ -19,6 +20,7 @@ from pipeline.core.figures.explorer.page import (
     WordMap,
     explorer_html,
 )
+from pipeline.core.figures.film import Film, film_html
 from pipeline.core.figures.frequency import WordNorms, frequency_images
 from pipeline.core.figures.heatmap import (
     HeatmapWords,
@@ -30,6 +32,7 @@ from pipeline.core.figures.loss import loss_html, loss_images
 from pipeline.core.figures.maps import NO_GROUP, MapWords, map_images
 from pipeline.core.figures.style import counted
 from pipeline.core.labels import shown
+from pipeline.core.projection import FEWEST_WORDS, neighbor_graph, pca
 from pipeline.core.similarity import cosines, unit_vectors
 from pipeline.core.types import (
     UNKNOWN,
@@ -41,6 +44,7 @@ from pipeline.core.types import (
     Figures,
     Floats,
     Ids,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
@@ -48,6 +52,9 @@ from pipeline.core.wordlists import CATEGORIES
 from pipeline.errors import ShapeError
 from pipeline.fields import Fraction, NaturalInt, PositiveInt
 from pipeline.report import Report
+
+# Neighbors that count on the maps of the film, which has fewer words than the others.
+_FILM_PERPLEXITY = 20.0
 
 # Words asked for but not found that are named.
 _NAMED = 5
@@ -71,6 +78,7 @@ class VisualizeConfig:
     umap_epochs: PositiveInt
     heatmap_words: Annotated[tuple[Annotated[str, Len(1)], ...], Len(0, 200)]
     heatmap_per_category: PositiveInt
+    film: bool
 
     def __post_init__(self) -> None:
         if len(set(self.projections)) < len(self.projections):
@@ -90,6 +98,7 @@ def visualize(  # noqa: PLR0917  # a stage takes its inputs one by one
     vocab: Vocab,
     embeddings: Embeddings,
     history: TrainingHistory,
+    snapshots: Snapshots,
     *,
     workspace: Path,
     report: Report,
@@ -103,15 +112,17 @@ def visualize(  # noqa: PLR0917  # a stage takes its inputs one by one
         vocab: Words with their counts.
         embeddings: Vectors of the same words; the center vectors are drawn.
         history: Losses by epoch.
+        snapshots: Vectors by epoch.
         workspace: Not used.
         report: Told of each picture.
 
     Returns:
         `loss` and `heatmap` as .html, .png and .svg, `frequency` and
-        `<projection>_2d` as .png and .svg, and `explorer.html` with all maps in 2D
-        and 3D. Pages embed all they need. With fewer than `FEWEST_WORDS` words t-SNE
-        and UMAP have nothing to work on: their maps are left out. Without maps there
-        is no explorer; an empty vocabulary leaves only the loss.
+        `<projection>_2d` as .png and .svg, `film.html`, and `explorer.html` with all
+        maps in 2D and 3D. Pages embed all they need. With fewer than `FEWEST_WORDS`
+        words t-SNE and UMAP have nothing to work on: their maps are left out, and so
+        is the film. Without maps there is no explorer; an empty vocabulary leaves
+        only the loss.
 
     Raises:
         ShapeError: if vocabulary and vectors are of different words.
@@ -133,6 +144,9 @@ def visualize(  # noqa: PLR0917  # a stage takes its inputs one by one
     recipes = 0
     if vocab.words:
         jobs["heatmap"] = partial(_draw_heatmap, config, vocab, unit, group)
+        frames, followed, _ = snapshots.vectors.shape
+        if config.film and frames > 1 and followed >= FEWEST_WORDS:
+            jobs["film"] = partial(_draw_film, vocab, snapshots, history, group)
         jobs["frequency"] = partial(_draw_frequency, vocab, embeddings, group)
         drawn = _choose(config, vocab, group)
         atlas = Atlas(
@@ -280,6 +294,30 @@ def _draw_frequency(vocab: Vocab, embeddings: Embeddings, group: Ids) -> Images:
 def _norms(center: Floats) -> Doubles:
     norms: Doubles = np.sqrt(np.einsum("ij,ij->i", center, center, dtype=np.float64))
     return norms
+
+
+def _draw_film(
+    vocab: Vocab, snapshots: Snapshots, history: TrainingHistory, group: Ids
+) -> Images:
+    words = snapshots.vectors.shape[1]
+    frames = [unit_vectors(each.astype(np.float32)) for each in snapshots.vectors]
+    depth = max(layout_depth(words, _FILM_PERPLEXITY), KEPT_DEPTH)
+    graphs = [neighbor_graph(unit, depth) for unit in frames]
+    # From the last to the first: what the words come to mean is laid out well, and
+    # the film shows how they came there.
+    layouts = aligned_layouts(graphs[::-1], pca(frames[-1], 2), _FILM_PERPLEXITY)
+    film = Film(
+        words=vocab.words[:words],
+        counts=vocab.counts[:words],
+        groups=tuple(CATEGORIES),
+        group=group[:words],
+        epochs=snapshots.epochs,
+        layouts=np.stack(layouts[::-1]),
+        neighbors=np.stack([graph.ids[:, :KEPT_DEPTH] for graph in graphs]),
+        cosines=np.stack([graph.cosines[:, :KEPT_DEPTH] for graph in graphs]),
+        loss=history.loss,
+    )
+    return {"html": film_html(film)}
 
 
 @dataclass(frozen=True)

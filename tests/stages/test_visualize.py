@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from pipeline.core.types import (
     EncodedCorpus,
     EncodedSplit,
     Normalization,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
@@ -79,6 +81,16 @@ class Told(Report):
         self.values |= values
 
 
+def snap(vocab, words=12, frames=3) -> Snapshots:
+    """Vectors of the most frequent words after each of two epochs."""
+    words = min(words, len(vocab.words))
+    vectors = np.random.default_rng(2).normal(size=(frames, words, 5))
+    return Snapshots(np.arange(frames, dtype=np.int32), vectors.astype(np.float16))
+
+
+NO_SNAPSHOTS = Snapshots(np.zeros(1, np.int32), np.empty((1, 0, 5), np.float16))
+
+
 def written(vocab, **columns):
     """A corpus of one sentence, each word once, and the same as ids."""
     table = pa.table({"tokens": [["x"] * len(vocab.words)]} | columns)
@@ -87,13 +99,23 @@ def written(vocab, **columns):
     return Corpus({"train": table}), EncodedCorpus({"train": split}, ("train",))
 
 
-def draw(config, vocab, embeddings=None, history=HISTORY, report=None, **columns):
+def draw(
+    config,
+    vocab,
+    embeddings=None,
+    *,
+    history=HISTORY,
+    report=None,
+    snapshots=NO_SNAPSHOTS,
+    **columns,
+):
     figures = visualize(
         config,
         *written(vocab, **columns),
         vocab,
         embed(vocab) if embeddings is None else embeddings,
         history,
+        snapshots,
         workspace=Path("unused"),
         report=report or Report(),
     )
@@ -382,6 +404,67 @@ class TestHeatmap:
         assert notes(files["heatmap.html"])[1] == (
             "Not in the vocabulary: none0, none1, none2, none3, none4, 2 more."
         )
+
+
+class TestFilm:
+    def film(self, **values):
+        vocab = news()
+        config = configure(projections=[], heatmap_per_category=1)
+        files = draw(config, vocab, **({"snapshots": snap(vocab)} | values))
+        return files, vocab
+
+    def test_it_holds_the_neighbors_of_each_epoch_by_brute_force(self):
+        files, vocab = self.film()
+
+        found = spec(files["film.html"])
+
+        assert found["words"] == list(vocab.words[:12])
+        assert found["epochs"] == [0, 1, 2]
+        assert found["loss"] == [None, 3.5, 3.0]
+        for frame, vectors in enumerate(snap(vocab).vectors.astype(float)):
+            unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            cosine = unit @ unit.T
+            np.fill_diagonal(cosine, -np.inf)
+            order = np.argsort(-cosine, axis=1)[:, :10]
+            assert found["near"][frame] == order.tolist()
+            expected = 100 * np.take_along_axis(cosine, order, axis=1)
+            np.testing.assert_allclose(found["cosines"][frame], expected, atol=0.51)
+
+    def test_it_tells_how_many_neighbors_stay(self):
+        files, _ = self.film()
+
+        found = spec(files["film.html"])
+
+        near = [[set(row) for row in frame] for frame in found["near"]]
+        shares = [
+            np.mean([len(a & b) / 10 for a, b in zip(*pair, strict=True)])
+            for pair in itertools.pairwise(near)
+        ]
+        assert found["kept"] == [None, *(pytest.approx(s, abs=5e-4) for s in shares)]
+
+    def test_words_that_keep_their_neighbors_stay_where_they_are(self):
+        vocab = news()
+        still = snap(vocab)
+        still = Snapshots(still.epochs, np.repeat(still.vectors[:1], 3, axis=0))
+
+        files, _ = self.film(snapshots=still)
+
+        places = np.array(spec(files["film.html"])["places"])
+        size = places.std()
+        # All that is left is how far each map was from its end.
+        assert np.abs(np.diff(places, axis=0)).max() < 0.2 * size
+
+    @pytest.mark.parametrize("few", [{"frames": 1}, {"words": 4}], ids=str)
+    def test_too_little_makes_no_film(self, few):
+        files, _ = self.film(snapshots=snap(news(), **few))
+
+        assert "film.html" not in files
+
+    def test_it_is_left_out_where_it_is_not_asked_for(self):
+        vocab = news()
+        config = configure(projections=[], heatmap_per_category=1, film=False)
+
+        assert "film.html" not in draw(config, vocab, snapshots=snap(vocab))
 
 
 class TestDegenerate:

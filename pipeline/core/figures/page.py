@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.core.figures.script import FONT, SCRIPT, SMALL
 from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, QUIET, Mark
 
-# A legend's markers, in a square from -6 to 6.
-_OUTLINES = {
+# Marks as SVG paths, in a square from -6 to 6.
+OUTLINES = {
     "circle": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
     "diamond": "M0-6 6 0 0 6-6 0z",
     "square": "M-5-5h10v10h-10z",
@@ -113,34 +113,42 @@ def page(
             ],
         },
     }
-    # No text can close the element it stands in: `<` becomes an escape, and all
-    # that is not ASCII too, lone surrogates included.
-    text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
-    text = text.replace("<", "\\u003c")
     return _PAGE.format(
         title=html.escape(title),
-        notes=_notes(notes),
-        legend=_legend(legend),
+        notes=notes_html(notes),
+        legend=legend_html(legend),
         style=_STYLE,
         library=get_plotlyjs(),
-        spec=text,
+        spec=script_json(spec),
         script=SCRIPT,
     ).encode()
 
 
-def _notes(notes: Sequence[str]) -> str:
+def script_json(values: Mapping[str, Any]) -> str:
+    """Return values as JSON that can stand in a script element.
+
+    No text can close the element it stands in: `<` becomes an escape, and all that
+    is not ASCII too, lone surrogates included.
+    """
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def notes_html(notes: Sequence[str]) -> str:
+    """Return what a page says below its heading; in a small window it folds."""
     if not notes:
         return ""
     lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     return f"<details open><summary>Notes</summary><div>{lines}</div></details>"
 
 
-def _legend(entries: Sequence[Entry]) -> str:
+def legend_html(entries: Sequence[Entry]) -> str:
+    """Return buttons, one for each entry, that hide and show what they name."""
     if not entries:
         return ""
     buttons = "".join(
         '<button type="button" aria-pressed="true"><svg viewBox="-7 -7 14 14" '
-        f'aria-hidden="true"><path d="{_OUTLINES[entry.mark.shape]}" '
+        f'aria-hidden="true"><path d="{OUTLINES[entry.mark.shape]}" '
         f'fill="{entry.mark.color}"/></svg><span>{html.escape(entry.name)}</span>'
         "</button>"
         for entry in entries

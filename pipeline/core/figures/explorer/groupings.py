@@ -8,8 +8,8 @@ from pipeline.core.categories import cluster
 from pipeline.core.figures.explorer.page import NO_LABEL, Grouping
 from pipeline.core.figures.style import PALETTE
 from pipeline.core.labels import shown
-from pipeline.core.tags import majority
 from pipeline.core.types import UNKNOWN, Corpus, Doubles, EncodedCorpus, Ids
+from pipeline.core.word_tags import majority
 
 # Labels of a tag that are told apart: as many as there are colors.
 _MOST_LABELS = len(PALETTE)
