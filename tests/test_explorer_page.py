@@ -556,3 +556,32 @@ def test_it_works_in_the_artifact_viewer_of_mlflow(browser, ui):
         assert severe(browser) == []
     finally:
         browser.switch_to.default_content()
+
+
+@pytest.mark.slow
+def test_five_thousand_words_answer_in_far_less_time_than_they_load(
+    browser, tmp_path, record_property
+):
+    path = tmp_path / "explorer.html"
+    path.write_bytes(some_explorer(5000, 200))
+    explorer = Explorer(browser)
+    began = time.perf_counter()
+    explorer.open(path)
+    loading = 1000 * (time.perf_counter() - began)
+
+    for i in range(9):
+        explorer.search(f"word{100 + 37 * i}")
+        explorer.find("#neighbors button").click()
+        explorer.find("#ask").click()
+        explorer.find("#legend button").click()
+        explorer.choose("#color", ("cluster", "ner")[i % 2])
+        time.sleep(0.3)
+
+    measured = explorer.run(
+        "return performance.getEntriesByType('measure').map(m => [m.name, m.duration])"
+    )
+    for name in ("search", "neighbor", "analogy", "filter", "color"):
+        median = float(np.median([ms for each, ms in measured if each == name]))
+        record_property(f"explorer {name}, ms", round(median))
+        # A ratio, as machines differ: loading takes seconds, an answer a few frames.
+        assert median < loading / 5

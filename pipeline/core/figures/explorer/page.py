@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.figures.explorer.quantize import quantize
+from pipeline.core.figures.page import script_json
 from pipeline.core.figures.style import PALETTE, mark
 from pipeline.core.labels import shown
 from pipeline.core.types import Counts, Doubles, Floats, Ids
@@ -187,16 +187,13 @@ def explorer_html(
         ],
         "palette": PALETTE,
     }
-    # No text can close the element it stands in: `<` becomes an escape, and all
-    # that is not ASCII too.
-    text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
     library, program = get_plotlyjs(), _program()
     page = Template(_file("explorer.html")).substitute(
         title=html.escape(title),
         hashes=" ".join(map(_csp_hash, (library, program))),
         style=_file("explorer.css"),
         library=library,
-        spec=text.replace("<", "\\u003c"),
+        spec=script_json(spec),
         program=program,
     )
     return page.encode()
