@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-slow check bench clean
+.PHONY: run test test-slow test-ray check bench bench-sweep bench-scores clean
 
 run: $(VENV)/.installed      ## run the whole pipeline on the built-in corpus
 	$(BIN)/w2v run experiment=quickstart
@@ -15,16 +15,26 @@ test: $(VENV)/.installed-dev ## run the quick tests
 test-slow: $(VENV)/.installed-dev ## run the slow tests
 	$(BIN)/python -m pytest --run-slow -m slow --numprocesses auto --dist loadfile
 
+test-ray: $(VENV)-ray/.installed ## run a sweep on a Ray cluster of two nodes, here
+	$(VENV)-ray/bin/python -m pytest --run-slow tests/sweep/test_ray.py
+
 check: $(VENV)/.installed-dev ## check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-bench ## measure the kernel against gensim (BENCH=--full: all)
+bench: $(VENV)/.installed-bench ## time the kernel against gensim
 	$(BIN)/python experiments/benchmark/benchmark.py $(BENCH)
 
-clean:                       ## remove the environment; runs/ is kept
-	rm -rf $(VENV)
+bench-scores: $(VENV)/.installed-bench ## score and time our kernels beside gensim
+	$(BIN)/python experiments/benchmark/scores.py $(BENCH)
+
+bench-sweep: $(VENV)/.installed ## measure a sweep's cost beside training: CORPUS=DIR
+	$(BIN)/python experiments/benchmark/sweep.py $(CORPUS)
+	$(BIN)/python experiments/benchmark/sweep.py --listing 200
+
+clean:                       ## remove the environments; runs/ is kept
+	rm -rf $(VENV) $(VENV)-ray
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or \
@@ -41,4 +51,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --constraint requirements.lock --editable '.[bench]'
+	@touch $@
+
+# Ray's launcher wants an older cloudpickle than what the lock pins, hence its own.
+$(VENV)-ray/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-ray
+	$(VENV)-ray/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[ray]' 'pytest>=8.3' 'pytest-timeout>=2.3' 'hypothesis>=6.110'
 	@touch $@

@@ -25,10 +25,11 @@ import uuid
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
+from annotated_types import MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.artifacts import (
@@ -55,9 +56,12 @@ class CacheConfig:
     Attributes:
         mode: `use` reads and writes; `refresh` computes anew and writes;
             `verify` computes hits anew and fails where the digest differs.
+        earlier: Homes of earlier runs, or globs of them, whose results and unfinished
+            stages are gone on with in mode `use`; nothing is written there.
     """
 
     mode: Literal["use", "refresh", "verify"]
+    earlier: tuple[Annotated[str, MinLen(1)], ...]
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,15 @@ class Cache:
     """A folder of objects and records that several processes may share.
 
     The objects that it found or wrote stay in use until it is gone itself.
+
+    Args:
+        root: Its folder.
+        earlier: Caches that are only read, whose results may be taken over.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, earlier: Sequence["Cache"] = ()) -> None:
         self.root = root
+        self.earlier = earlier
         self._used: dict[str, int] = {}  # digest -> file that holds the lock
         weakref.finalize(self, _close_all, self._used)
 
@@ -192,17 +201,24 @@ class Cache:
                 f"{ingredients.key[:12]}): the stage does not always give the same "
                 "result. The cache is as it was"
             )
-        known = self.records(ingredients.stage)
-        record = Record(
-            ingredients=ingredients,
-            outputs=digests,
-            metrics=metrics,
-            seconds=seconds,
-            written=known[0].written + 1 if known else 1,
-        )
-        path = self._record_path(ingredients.stage, ingredients.key)
-        write_atomically(path, json.dumps(asdict(record), indent=1).encode())
-        return record
+        return self._write_record(Record(ingredients, digests, metrics, seconds, 0))
+
+    def take_over(self, other: "Cache", record: Record) -> None:
+        """Copy a result that another cache found, and its objects.
+
+        Raises:
+            CacheError: if an object changes meanwhile.
+        """
+        for digest in record.outputs.values():
+            source = other.object_folder(digest)
+            with self.scratch() as fresh:
+                for path in sorted(p for p in source.rglob("*") if p.is_file()):
+                    target = fresh / path.relative_to(source)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, target)  # not its mode: it may be read-only
+                self._settle(fresh, digest)
+            self.check(digest)
+        self._write_record(record)
 
     def workspace(self, stage: str, key: str) -> Path:
         """Return the folder that belongs to a key, made if it is not there."""
@@ -269,6 +285,15 @@ class Cache:
         """Return where an object lies or would lie."""
         return self.root / "objects" / digest
 
+    def _write_record(self, record: Record) -> Record:
+        """Write a record as the newest of its stage."""
+        ingredients = record.ingredients
+        known = self.records(ingredients.stage)
+        record = replace(record, written=known[0].written + 1 if known else 1)
+        path = self._record_path(ingredients.stage, ingredients.key)
+        write_atomically(path, json.dumps(asdict(record), indent=1).encode())
+        return record
+
     def _put(self, artifact: object) -> str:
         """Write an object and return its digest; an equal one is kept."""
         with self.scratch() as fresh:
@@ -276,11 +301,15 @@ class Cache:
             manifest = file_digests(fresh)
             digest = json_digest(manifest)
             (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
-            _sync_tree(fresh)
-            # Two keys may give the same object, in two processes at once.
-            with held(self.lock_path(f"object-{digest}")):
-                self._place(fresh, digest)
+            self._settle(fresh, digest)
             return digest
+
+    def _settle(self, fresh: Path, digest: str) -> None:
+        """Sync an object that was written beside, and give it its name."""
+        _sync_tree(fresh)
+        # Two keys may give the same object, in two processes at once.
+        with held(self.lock_path(f"object-{digest}")):
+            self._place(fresh, digest)
 
     def _place(self, fresh: Path, digest: str) -> None:
         """Rename an object into place, unless a sound one is there."""

@@ -2,7 +2,8 @@
 
 Only this module and `pipeline.commands` print.
 
-Exit codes: 0 done; 2 bad usage or configuration; 130 interrupted; 1 anything else.
+Exit codes: 0 done; 2 bad usage or configuration; 75 stopped at train.time_budget;
+130 interrupted; 1 anything else.
 """
 
 import logging
@@ -13,13 +14,20 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.compare import compare
 from pipeline.commands.diff import diff
 from pipeline.commands.export import export
-from pipeline.commands.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from pipeline.commands.inspect import inspect
+from pipeline.commands.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    EXIT_USAGE,
+)
 from pipeline.commands.options import home as _home
 from pipeline.commands.rerun import rerun
 from pipeline.commands.show import analogy, print_record, show, similar
@@ -34,12 +42,13 @@ from pipeline.composition import (
     refuse_aliases,
 )
 from pipeline.core.labels import visible
-from pipeline.errors import ConfigError, W2VError
+from pipeline.errors import ConfigError, StoppedError, W2VError
 from pipeline.logs import LogFormatter
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from pipeline.config import AnyConfig
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error.__cause__, EOFError):  # which click takes for Ctrl-D
             _tell(error.__cause__)
         _fail("interrupted", EXIT_INTERRUPTED)
+    except StoppedError:  # the record, which is printed, says all
+        sys.exit(EXIT_STOPPED)
     except Exception as error:
         _tell(error)
 
@@ -73,7 +84,10 @@ def cli() -> None:
     """
 
 
-for command in (show, similar, analogy, rerun, diff, export, doctor, cache, sweep):
+for command in (
+    *(show, similar, analogy, inspect, rerun, diff, compare),
+    *(export, doctor, cache, sweep),
+):
     cli.add_command(command)
 _hydra_arguments = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -118,38 +132,40 @@ def evaluate(file: Path, overrides: tuple[str, ...]) -> None:
     of conf/scoring.yaml: evaluate.* and tracking.* as for w2v run, ingest.* for the
     corpus that a score needs, vectors.* for how words are looked up.
     """
-    from pipeline.config import plain_values
-    from pipeline.core.files import expanded
-    from pipeline.loading import read_values
     from pipeline.run import run_pipeline
 
-    given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
-    if given:
-        raise click.UsageError(f"{given[0]}: expected FILE, then KEY=VALUE alone")
-    composed = compose_config(overrides, "scoring")
-    composed.vectors.path = ""
-    values = plain_values(composed)
-    values["vectors"]["path"] = str(expanded(file).absolute())
-    config, values = read_values(values)
+    config, values = _scoring(file, overrides)
     run_pipeline(config, values, overrides, on_end=print_record)
 
 
 @cli.command(context_settings=_hydra_arguments)
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def explain(overrides: tuple[str, ...]) -> None:
-    """Say which stages `w2v run` would run with the same arguments, and why."""
+    """Say which stages would run with the same arguments, and why.
+
+    Those of w2v run, or with a FILE first those of w2v evaluate FILE.
+    """
     from pipeline import engine
     from pipeline.cache import Cache
     from pipeline.config import plain_values
-    from pipeline.dag import STAGES
+    from pipeline.dag import SCORING, STAGES
+    from pipeline.earlier import earlier_caches
     from pipeline.loading import read_values
 
     if set(overrides) & {"-h", "--help"}:
-        click.echo("usage: w2v explain [KEY=VALUE ...]   (arguments as for w2v run)")
+        click.echo(
+            "usage: w2v explain [KEY=VALUE ...]         arguments as for w2v run"
+        )
+        click.echo("       w2v explain FILE [KEY=VALUE ...]    as for w2v evaluate")
         return
-    config, _ = read_values(plain_values(compose_config(overrides)))
-    stages = engine.select(STAGES, config.targets)
-    cache = Cache(config.home_folder / "cache")
+    first = overrides[0] if overrides else ""
+    if first and "=" not in first and first[0] not in "-~":
+        config, _ = _scoring(Path(first), overrides[1:])
+        stages = engine.select(SCORING, config.targets)
+    else:
+        config, _ = read_values(plain_values(compose_config(overrides)))
+        stages = engine.select(STAGES, config.targets)
+    cache = Cache(config.home_folder / "cache", earlier_caches(config.cache.earlier))
     for answer in engine.explain(stages, config.stages, cache):
         for reason in answer.reasons or ("",):
             click.echo(
@@ -166,6 +182,24 @@ def ui(port: int, home: Path) -> None:
 
     click.echo(f"the runs in {home}: {ui_address(port)}  (Ctrl-C ends)")
     serve_ui(home, port)
+
+
+def _scoring(
+    file: Path, overrides: Sequence[str]
+) -> tuple["AnyConfig", dict[str, Any]]:
+    """Return the configuration that scores a file, and the same as plain values."""
+    from pipeline.config import plain_values
+    from pipeline.core.files import expanded
+    from pipeline.loading import read_values
+
+    given = [name for name in overrides if name.startswith(("-", "vectors.path="))]
+    if given:
+        raise click.UsageError(f"{given[0]}: expected FILE, then KEY=VALUE alone")
+    composed = compose_config(overrides, "scoring")
+    composed.vectors.path = ""
+    values = plain_values(composed)
+    values["vectors"]["path"] = str(expanded(file).absolute())
+    return read_values(values)
 
 
 def _run_composed(composed: "DictConfig") -> None:

@@ -128,6 +128,8 @@ def composition_message(error: Exception) -> str:
         return text.strip()
     key = unknown[1]
     keys = [name for name in _all_keys() if name.count(".") == key.count(".")]
+    if key in keys:  # in w2v evaluate, or beside other options
+        return f"{key}: no such key here: w2v run has it, with its default options"
     near = difflib.get_close_matches(key, keys, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"{key}: no such key{hint} (w2v run --help lists all)"

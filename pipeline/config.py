@@ -23,6 +23,7 @@ from pipeline.fields import NaturalInt
 from pipeline.stages.encode import EncodeConfig
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
+from pipeline.stages.tag import TagConfig
 from pipeline.stages.train import TrainConfig
 from pipeline.stages.vectors import VectorsConfig
 from pipeline.stages.visualize import VisualizeConfig
@@ -64,6 +65,7 @@ class Config(RunConfig):
     train: TrainConfig
     evaluate: EvaluateConfig
     visualize: VisualizeConfig
+    tag: TagConfig
 
     @property
     def stages(self) -> Mapping[str, object]:
@@ -74,11 +76,14 @@ class Config(RunConfig):
             "train": self.train,
             "evaluate": self.evaluate,
             "visualize": self.visualize,
+            "tag": self.tag,
         }
 
     @property
     def run_name(self) -> str:
         """What runs differ in most."""
+        if self.targets == ("tag",):
+            return f"{self.ingest.reader} tag {self.tag.column} s{self.seed}"
         train = self.train
         return (
             f"{self.ingest.reader} d{train.dim} w{train.window} n{train.negatives} "

@@ -2,6 +2,7 @@
 
 ingest -> vocab -> train -> evaluate
                          -> visualize
+                -> tag      on request: targets=[tag]
 
 Vectors from elsewhere are scored by the same stage:
 
@@ -13,6 +14,7 @@ from pipeline.engine import Stage
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.ingest import ingest
+from pipeline.stages.tag import tag
 from pipeline.stages.train import train
 from pipeline.stages.vectors import vectors
 from pipeline.stages.visualize import visualize
@@ -21,9 +23,10 @@ from pipeline.stages.vocab import vocab
 STAGES = (
     Stage(ingest, gives=("corpus",)),
     Stage(vocab, gives=("vocab", "encoded")),
-    Stage(train, gives=("embeddings", "history")),
+    Stage(train, gives=("embeddings", "history", "snapshots")),
     Stage(evaluate, gives=("metrics", "tables")),
     Stage(visualize, gives=("figures",)),
+    Stage(tag, gives=("tag_metrics", "tag_tables"), on_request=True),
 )
 
 # What `evaluate` takes of these decides which of them run.

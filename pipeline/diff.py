@@ -21,7 +21,7 @@ Section = Literal[
 ]
 
 # Keys that say where things lie and how a run is kept. No result depends on them.
-_PLACES = re.compile(r"(home|cache\.mode|train\.kernel_cache|tracking\..*)")
+_PLACES = re.compile(r"(home|cache\..*|train\.kernel_cache|tracking\..*)")
 # Metrics that measure time, or are taken when some time has passed.
 _TIMED = re.compile(r"(system|stage)/.*|train/live_.*|.*words_per_second|.*_seconds")
 # Artifacts that say what went into a run; that is compared by itself.
@@ -52,7 +52,7 @@ class Difference:
 def differences(first: RunRecord, second: RunRecord) -> list[Difference]:
     """Return what differs between two runs, section by section.
 
-    Keys of the config that say where things lie (home, tracking, cache.mode,
+    Keys of the config that say where things lie (home, tracking, cache,
     train.kernel_cache) are left out, as are metrics that measure time, packages
     that the pipeline does not need, and what `not_recorded` names of either run.
     """

@@ -26,6 +26,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.artifacts import file_digest
 from pipeline.cache import Cache, Ingredients, Record
+from pipeline.earlier import find_earlier, take_over
 from pipeline.errors import CacheError, ConfigError, DataError, StorageError
 from pipeline.fields import ReadsFiles, Unkeyed
 from pipeline.report import Report
@@ -46,10 +47,12 @@ class Stage:
     Attributes:
         function: The stage; its name is the stage's name.
         gives: Names of the artifacts it returns, in order.
+        on_request: Whether it runs only where it is a target, or one needs it.
     """
 
     function: Callable[..., object]
     gives: tuple[str, ...]
+    on_request: bool = False
 
     @property
     def name(self) -> str:
@@ -143,7 +146,9 @@ def check(stages: Sequence[Stage]) -> None:
 
 
 def select(stages: Sequence[Stage], targets: Sequence[str]) -> tuple[Stage, ...]:
-    """Return the targets and all stages they need, in order; all if none is named.
+    """Return the targets and all stages they need, in order.
+
+    If none is named, all are targets but those that run on request.
 
     Raises:
         ConfigError: if a target is not a stage.
@@ -152,10 +157,11 @@ def select(stages: Sequence[Stage], targets: Sequence[str]) -> tuple[Stage, ...]
     for target in targets:
         if target not in legal:
             raise ConfigError(f"targets: expected some of {legal}, found {target!r}")
+    wanted = targets or [stage.name for stage in stages if not stage.on_request]
     needed: set[str] = set()
     chosen: list[Stage] = []
     for stage in reversed(stages):
-        if not targets or stage.name in targets or needed & set(stage.gives):
+        if stage.name in wanted or needed & set(stage.gives):
             chosen.append(stage)
             needed |= set(stage.takes)
     return tuple(reversed(chosen))
@@ -215,6 +221,8 @@ def explain(
             continue
         ingredients = _ingredients(stage, configs[stage.name], digests)
         record = _find(stage, ingredients.key, cache)
+        found = None if record else find_earlier(cache, stage.name, ingredients.key)
+        record = found[1] if found else record
         if record:
             digests |= record.outputs
             answers.append(Explanation(stage.name, "hit", ()))
@@ -239,6 +247,9 @@ def _run_stage(
     key = ingredients.key
     with cache.lock(stage.name, key):
         known = _find(stage, key, cache) if mode != "refresh" else None
+        if cache.earlier and not known and mode == "use":
+            take_over(cache, stage.name, key)
+            known = _find(stage, key, cache)
         if known and mode == "use":
             seconds = time.perf_counter() - started
             return StageResult(stage.name, known, cached=True, seconds=seconds)

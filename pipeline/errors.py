@@ -8,6 +8,7 @@
     ├── StorageError     a disk that is full or cannot be written
     ├── SweepError       a sweep that cannot be gone on with, or whose trials failed
     ├── PrunedError      a trial that was ended as hopeless
+    ├── StoppedError     a training that its time budget ended; exit 75
     └── TrackingError    a tracking store that cannot be reached or read
         └── RunGoneError     a run that its store does not hold any more
 
@@ -45,6 +46,10 @@ class SweepError(W2VError):
 
 class PrunedError(W2VError):
     """A trial of a sweep that was ended because others are better."""
+
+
+class StoppedError(W2VError):
+    """A training that ended at its time budget, with a checkpoint to go on from."""
 
 
 class TrackingError(W2VError):

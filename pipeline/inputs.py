@@ -13,7 +13,7 @@ from pipeline.records import RunRecord
 # Keys of stages that name files to read.
 FILE_KEYS = (
     *("path", "splits", "similarity_files", "analogy_files", "category_files"),
-    "against",
+    *("against", "word_classes"),
 )
 
 
@@ -90,7 +90,8 @@ def check_inputs(
 
 
 def _hint(stage: str) -> str:
-    key = "ingest.path" if stage == "ingest" else f"{stage}.similarity_files"
+    keys = {"ingest": "ingest.path", "tag": "tag.word_classes"}
+    key = keys.get(stage, f"{stage}.similarity_files")
     return (
         f"Bring them back, or name others, such as with --set {key}=PATH: then the "
         "rerun goes on, and the verdict says what differs"

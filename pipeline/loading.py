@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _VECTORS = "vectors/vectors.npz"
 
+# Keys, by group, that name a run whose vectors a stage reads.
+_RUN_KEYS = (("evaluate", "against"), ("tag", "word_classes"))
+
 
 def load(run_or_path: str | Path, home: str | Path | None = None) -> Embeddings:
     """Return word vectors.
@@ -48,11 +51,12 @@ def read_values(values: dict[str, Any]) -> tuple["AnyConfig", dict[str, Any]]:
     from pipeline.config import check_config
 
     config = check_config(values)
-    if config.evaluate.against is None:
-        return config, values
-    path = vectors_file(config.evaluate.against, config.home_folder)
-    placed = {**values["evaluate"], "against": str(path.absolute())}
-    values = {**values, "evaluate": placed}
+    for group, key in _RUN_KEYS:
+        named = values.get(group, {}).get(key)
+        if named is not None:
+            path = vectors_file(named, config.home_folder)
+            placed = {**values[group], key: str(path.absolute())}
+            values = {**values, group: placed}
     return check_config(values), values
 
 

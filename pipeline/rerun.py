@@ -118,6 +118,10 @@ def _run_now(
     """Run today's code."""
     from pipeline.run import run_pipeline
 
+    # Keys without effect on the result, which an older record does not have.
+    values = {**values, "cache": {"earlier": [], **values["cache"]}}
+    if isinstance(values.get("train"), dict):
+        values["train"] = {"time_budget": None, **values["train"]}
     try:
         config = check_config(values)
     except ConfigError as error:
@@ -146,9 +150,11 @@ def _values(
     """Return a record's config with the user's places in it."""
     values: dict[str, Any] = json.loads(json.dumps(recorded.config))
     values["home"] = str(home)
-    values["cache"] = {"mode": "use"}
+    values["cache"] = {"mode": "use", **_emptied(values.get("cache"), "earlier", [])}
     values["tracking"] = _tracking(tracking, values.get("tracking"))
     train = values.get("train")
+    if isinstance(train, dict):
+        train |= _emptied(train, "time_budget", None)
     # Numba unpickles what it finds there, which can run code.
     if isinstance(train, dict) and train.get("kernel_cache") is not None:
         folder = os.environ.get("W2V_KERNEL_CACHE", str(home / "cache" / "numba"))
@@ -156,6 +162,11 @@ def _values(
     for change in changes:
         _set(values, change)
     return values
+
+
+def _emptied(group: object, key: str, nothing: object) -> dict[str, object]:
+    """Return a key without effect if the group has it: older code knows none."""
+    return {key: nothing} if isinstance(group, dict) and key in group else {}
 
 
 def _tracking(where: str, recorded: object) -> dict[str, Any]:

@@ -18,7 +18,14 @@ from pipeline.config import AnyConfig, Config
 from pipeline.core.files import make_folder
 from pipeline.core.interrupts import held_interrupts
 from pipeline.dag import SCORING, STAGES
-from pipeline.errors import PrunedError, RunGoneError, StorageError, W2VError
+from pipeline.earlier import earlier_caches
+from pipeline.errors import (
+    PrunedError,
+    RunGoneError,
+    StoppedError,
+    StorageError,
+    W2VError,
+)
 from pipeline.logs import LogFile
 from pipeline.records import (
     GitRecord,
@@ -65,6 +72,8 @@ def run_pipeline(
         ConfigError: if a target is no stage; no run is made then.
         W2VError: what a stage raised; the run is marked FAILED with its message.
         PrunedError: if `part` ended the run; it is marked KILLED.
+        StoppedError: at the end of train.time_budget; it is marked KILLED, and the
+            same command goes on with it.
         KeyboardInterrupt: if interrupted; the run is marked KILLED.
     """
     dag = STAGES if isinstance(config, Config) else SCORING
@@ -104,12 +113,13 @@ def run_pipeline(
                 if config.tracking.backend != "off":
                     unsent.send_all(home)
                 watcher.begin_run(values, git)
-                cache = cache or Cache(home / "cache")
+                earlier_homes = earlier_caches(config.cache.earlier)
+                cache = cache or Cache(home / "cache", earlier_homes)
                 mode = config.cache.mode
                 engine.run(stages, config.stages, cache, watcher, mode=mode)
             status, message, again = "FINISHED", "", False
-        except PrunedError as error:
-            message, again = str(error), False
+        except (PrunedError, StoppedError) as error:
+            message, again = str(error), isinstance(error, StoppedError)
             raise
         except Exception as error:
             status, message = "FAILED", _message(error)

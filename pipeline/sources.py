@@ -5,6 +5,9 @@ without running any of it, and looks at syntax trees: an edited helper counts, a
 edited comment, docstring or layout does not. Libraries count by version, and so do
 those that they require.
 
+Files of other kinds that stand beside a module, such as the scripts of a page, count
+by their bytes: the module may read them.
+
 What cannot be followed is refused: an import by a name that is only known when it
 runs, or of a module that is neither here nor in an installed distribution.
 """
@@ -41,7 +44,8 @@ class Source:
     Attributes:
         definitions: `pipeline/core/sampling.py: noise_table` -> sha256 of its
             syntax tree; the statements outside functions and classes of a file
-            stand together under `pipeline/core/sampling.py: module level`.
+            stand together under `pipeline/core/sampling.py: module level`. A file
+            beside a module, as a page's script, stands whole under its own name.
         versions: `python`, the distributions imported and those that they
             require -> version.
     """
@@ -70,6 +74,7 @@ def describe(module: str, root: Path = ROOT) -> Source:
     libraries: set[str] = set()
     waiting = [_Reached(name, whole=True) for name in (module, *_ALWAYS)]
     seen: set[tuple[Path, bool]] = set()
+    folders: set[Path] = set()
     while waiting:
         reached = waiting.pop()
         path = _module_path(reached.name, root)
@@ -86,6 +91,9 @@ def describe(module: str, root: Path = ROOT) -> Source:
         names = _imported_names(tree, label, whole=reached.whole)
         waiting += (_Reached(name, whole=True) for name in names)
         definitions |= {f"{label}: {k}": v for k, v in _definitions(tree).items()}
+        folders.add(path.parent)
+    for folder in folders:
+        definitions |= _beside(folder, root)
     versions = {"python": platform.python_version()}
     libraries -= set(sys.stdlib_module_names)
     return Source(definitions, versions | _versions(libraries))
@@ -214,6 +222,19 @@ def _definitions(tree: ast.Module) -> dict[str, str]:
     return {
         name: hashlib.sha256("\n".join(map(ast.dump, group)).encode()).hexdigest()
         for name, group in nodes.items()
+    }
+
+
+# Files that modules read from beside them.
+_READ = {".css", ".html", ".js"}
+
+
+def _beside(folder: Path, root: Path) -> dict[str, str]:
+    """Return the digest of each file of a folder that its modules may read."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.suffix in _READ
     }
 
 

@@ -195,8 +195,9 @@ class Watcher:
 
     def _publish_checkpoint(self, config: TrainConfig) -> None:
         """Log the checkpoint that training ended with, to go on or start from."""
-        names = ("encoded", "vocab", "embeddings", "history")
-        checkpoint = last_checkpoint(config, *(self._artifacts[name] for name in names))
+        names = ("encoded", "vocab", "embeddings", "history", "snapshots")
+        results = {name: self._artifacts[name] for name in names}
+        checkpoint = last_checkpoint(config, **results)
         with tempfile.TemporaryDirectory() as scratch:
             path = save_checkpoint(Path(scratch), checkpoint)
             self._tracker.log_file(path, "checkpoints")

@@ -17,6 +17,7 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.core.checkpoint import load_checkpoint
     from pipeline.core.conll import read_conll
     from pipeline.core.formats.reading import read_vectors
+    from pipeline.core.inspection import inspect_file
     from pipeline.core.similarity import read_pairs
     from pipeline.core.text import read_text
     from pipeline.core.vectors import load_vectors
@@ -32,6 +33,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "vectors of others": read_vectors,
     "packed vectors": read_vectors,
     "checkpoints": load_checkpoint,
+    "inspected files": inspect_file,
     "reported metrics": lambda path: list(_read_series(path)),
 }
 

@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from pipeline.records import GitRecord, TrackingRecord
 from pipeline.sweep.config import SweepConfig
+from pipeline.sweep.ledger import SweepRecord
 
 
 def config_of(**changes) -> SweepConfig:
@@ -26,6 +29,26 @@ def config_of(**changes) -> SweepConfig:
         "space": {},
     }
     return SweepConfig(**{**values, **changes})
+
+
+def sweep_of(name: str, **changes) -> SweepRecord:
+    """Return what holds for all trials of a sweep, with changes."""
+    record = SweepRecord(
+        name=name,
+        began="2026-01-01T00:00:00.000000+00:00",
+        space={"train.dim": "1,2"},
+        overrides=(),
+        config=config_of(search="grid"),
+        base={"home": "/x"},
+        code={},
+        definitions={},
+        versions={},
+        git=GitRecord(None, False),
+        tracking=TrackingRecord("local", "sqlite:///x"),
+        run_id="p" * 32,
+        experiment="1",
+    )
+    return replace(record, **changes)
 
 
 # A trial of a second: the built-in corpus, little of it, trained on only.

@@ -28,7 +28,9 @@ TAKES = {
     "vocab": ("corpus",),
     "train": ("encoded", "vocab"),
     "evaluate": ("corpus", "encoded", "vocab", "embeddings"),
-    "visualize": ("vocab", "embeddings", "history"),
+    "visualize": (
+        *("corpus", "encoded", "vocab", "embeddings", "history", "snapshots"),
+    ),
 }
 SMALL = (
     "train.dim=4",
@@ -347,6 +349,7 @@ USERS = {
     "numba": {"train", "visualize"},
     "llvmlite": {"train", "visualize"},
     "matplotlib": {"visualize"},
+    "plotly": {"visualize"},
     "umap-learn": {"visualize"},
     "pynndescent": {"visualize"},
     "datasets": {"ingest"},
@@ -445,7 +448,7 @@ def test_explain_names_the_function_that_changed(bench):
         "vocab: hit",
         f"train: miss - pipeline/core/sampling.py: {name} changed",
         "evaluate: waits - waits for embeddings",
-        "visualize: waits - waits for embeddings, history",
+        "visualize: waits - waits for embeddings, history, snapshots",
     ], done.stderr
 
 

@@ -44,6 +44,22 @@ def test_the_seed_starts_with_xavier_and_keeps_a_checkpoint_of_each_epoch():
     assert (train.checkpoint_share, train.keep_checkpoints) == (1, train.epochs)
 
 
+def test_kaggle_reads_its_inputs_and_writes_its_output(monkeypatch):
+    for name in ("W2V_HOME", "W2V_KAGGLE_INPUT"):
+        monkeypatch.delenv(name, raising=False)
+
+    config, values = read("experiment=kaggle")
+    other, _ = read("experiment=kaggle", "ingest=newswire")
+
+    assert config.home_folder == Path("/kaggle/working/runs")
+    assert config.ingest.path == Path("/kaggle/input/conll003-englishversion")
+    assert all(g.startswith("/kaggle/input/") for g in config.cache.earlier)
+    assert config.train.time_budget == 10 * 3600
+    assert values["tracking"]["backend"] == "local"
+    assert other.ingest.reader == "newswire"
+    assert other.home_folder == config.home_folder
+
+
 @pytest.mark.parametrize(
     "group", ["ingest", "vocab", "train", "evaluate", "visualize", "tracking"]
 )

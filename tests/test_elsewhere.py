@@ -208,6 +208,32 @@ def test_the_same_content_is_not_scored_twice(text, home, scored, tmp_path):
     assert again["metrics"]["category/purity"] == scored["metrics"]["category/purity"]
 
 
+def test_explain_says_what_a_scoring_would_run(text, home, scored):
+    done = w2v("explain", text, home=home)
+    assert set(done.splitlines()) == {f"{stage}: hit" for stage in scored["stages"]}
+
+    done = w2v("explain", text, "evaluate.top_k=3", home=home)
+    assert "evaluate: miss - evaluate.top_k: 10 -> 3" in done
+
+
+def test_a_scoring_is_shown_with_what_it_takes_to_trust_it(home, scored):
+    shown = w2v("show", scored["run_id"], home=home)
+
+    metrics, name = scored["metrics"], "analogy/builtin/total"
+    (line,) = (line for line in shown.splitlines() if line.startswith(name))
+    assert line.split()[1:] == [
+        f"{metrics[name]:.4f}",
+        *("95%:", f"{metrics[f'{name}_low']:.3f}"),
+        *("to", f"{metrics[f'{name}_high']:.3f}"),
+        *("random:", f"{metrics[f'{name}_random']:.3f}"),
+        *("covered:", f"{metrics['analogy/builtin/coverage']:.0%}"),
+        *("3CosMul:", f"{metrics['analogy_mul/builtin/total']:.3f}"),
+    ]
+    (line,) = (line for line in shown.splitlines() if line.startswith("probe/f1"))
+    assert f"covered: {1 - metrics['probe/unknown']:.0%}   one-hot: " in line
+    assert "geometry/isotropy " in shown
+
+
 @pytest.mark.slow
 def test_words_are_looked_up_as_the_file_writes_them(text, home, scored, tmp_path):
     upper = tmp_path / "upper.txt"
@@ -257,7 +283,7 @@ def test_a_scoring_can_be_repeated(text, home, scored):
         (("none.txt",), 1, "none.txt: cannot be read: No such file"),
         ((__file__,), 1, "expected word2vec text or binary, GloVe text"),
         ((__file__, "evaluate.top_k=0"), 2, "evaluate.top_k: expected greater"),
-        ((__file__, "train.dim=3"), 2, "train.dim: no such key"),
+        ((__file__, "train.dim=3"), 2, "train.dim: no such key here: w2v run has"),
         ((__file__, "vectors.path=x"), 2, "vectors.path=x: expected FILE"),
         ((__file__, "-m"), 2, "-m: expected FILE, then KEY=VALUE"),
     ],

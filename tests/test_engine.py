@@ -254,6 +254,16 @@ def test_only_what_a_target_needs_is_selected():
     assert engine.select(STAGES, []) == STAGES
 
 
+def test_a_stage_on_request_runs_only_where_it_is_asked_for():
+    asked = Stage(add, gives=("total",), on_request=True)
+    stages = (STAGES[0], asked)
+
+    assert engine.select(stages, []) == STAGES[:1]
+    assert engine.select(stages, ["add"]) == stages
+    # What needs it asks for it.
+    assert engine.select((*stages, STAGES[2]), []) == (*stages, STAGES[2])
+
+
 def test_an_unknown_target_names_the_legal_ones():
     with pytest.raises(ConfigError, match=r"targets: expected some of \['make'.*'mak'"):
         engine.select(STAGES, ["mak"])

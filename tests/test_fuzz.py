@@ -33,6 +33,7 @@ from mutations import PIECES, damaged
 from pipeline import cli, composition
 from pipeline.artifacts import load_artifact, save_artifact
 from pipeline.cache import Cache, Ingredients
+from pipeline.commands import inspect
 from pipeline.composition import compose_config
 from pipeline.config import check_config, read_config
 from pipeline.core import npz
@@ -41,9 +42,16 @@ from pipeline.core.checkpoint import Begun, Checkpoint, load_checkpoint, save_ch
 from pipeline.core.conll import read_conll
 from pipeline.core.formats.reading import read_vectors
 from pipeline.core.formats.writing import write_word2vec_binary
+from pipeline.core.inspection import inspect_file
 from pipeline.core.similarity import read_pairs
 from pipeline.core.text import read_text
-from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
+from pipeline.core.types import (
+    Embeddings,
+    Normalization,
+    Snapshots,
+    TrainingHistory,
+    Vocab,
+)
 from pipeline.core.vectors import load_vectors, save_vectors
 from pipeline.engine import _read_series
 from pipeline.errors import ConfigError, DataError, W2VError
@@ -72,6 +80,7 @@ CHECKPOINT = Checkpoint(
     context=WORDS.context,
     vocab=Vocab(WORDS.words, np.array([3, 2, 1]), NORMAL),
     history=HISTORY,
+    snapshots=Snapshots(np.arange(2, dtype=np.int32), np.ones((2, 3, 2), np.float16)),
     hyperparameters={"dim": 2},
     corpus="ab" * 32,
     begun=Begun(blocks=2, loss=1.5, pairs=4, rate=0.02),
@@ -168,6 +177,13 @@ def foreign_vectors(path: Path) -> None:
     content = path.read_bytes()
     for word in found.words:
         assert word.encode() in content
+
+
+def inspected(path: Path) -> None:
+    found = inspect_file(path)
+    told = json.dumps(inspect._plain(found), allow_nan=False)
+    assert len(told) < 100_000
+    assert all(line.isprintable() for line in inspect._lines(found))
 
 
 def checkpoint(path: Path) -> None:
@@ -288,6 +304,9 @@ def readers(tmp_path_factory) -> dict[str, Reader]:
             (b"3 2\n", b"a 1 -2.5\nb c 3e-1 .5\n", b"2 2\na 1 2\nb 3 4\n", binary),
             foreign_vectors,
         ),
+        "inspected files": Reader(
+            (saved.read_bytes(), binary, b"2 2\na 1 2\nb 3 4\n"), inspected
+        ),
         "packed vectors": Reader((gzip.compress(binary, mtime=0),), read_vectors),
         "checkpoints": Reader((saved.read_bytes(),), checkpoint),
         "cache records": Reader((record.read_bytes(),), cache_record),
@@ -311,7 +330,7 @@ NAMES = (
     *("CoNLL files", "text files", "packed text", "similarity files"),
     *("analogy files", "vectors", "checkpoints", "cache records", "run records"),
     *("unsent entries", "reported metrics", "arrays", "fields"),
-    *("vectors of others", "packed vectors"),
+    *("vectors of others", "packed vectors", "inspected files"),
 )
 
 # A reader may hold a file some times over, as bytes, text, words and in errors, and

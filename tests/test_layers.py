@@ -68,6 +68,7 @@ def test_stages_import_only_core_and_the_common_floor(path):
                 "pipeline/tracking/mlflow_store.py",
                 "pipeline/tracking/served_model.py",
                 "pipeline/tracking/mlflow_tracker.py",
+                "pipeline/tracking/mlflow_views.py",
             },
         ),
         ("optuna", {"pipeline/sweep/search.py"}),

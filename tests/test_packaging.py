@@ -53,12 +53,14 @@ def installed(wheel, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_every_module_and_every_yaml(wheel):
+def test_the_wheel_holds_every_module_every_yaml_and_every_part_of_a_page(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
 
     for folder in ("pipeline", "hydra_plugins"):
-        for path in (ROOT / folder).rglob("*.py"):
-            assert path.relative_to(ROOT).as_posix() in names
+        for kind in ("*.py", "*.html", "*.css", "*.js"):
+            for path in (ROOT / folder).rglob(kind):
+                assert path.relative_to(ROOT).as_posix() in names
+    assert "pipeline/core/figures/explorer/main.js" in names
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"pipeline/{path.relative_to(ROOT).as_posix()}" in names
 

@@ -12,8 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = {
     *("loss.html", "loss.png", "heatmap.html", "heatmap.png"),
-    *("tsne_2d.html", "tsne_3d.html", "tsne_2d.png"),
-    *("umap_2d.html", "umap_3d.html"),
+    *("explorer.html", "tsne_2d.png", "umap_2d.png"),
 }
 
 

@@ -302,7 +302,7 @@ def test_a_run_records_all_that_it_is_made_of(make_run, tmp_path):
     ingest, train = record.stages["ingest"], record.stages["train"]
     assert ingest.files == {"text.txt": file_digest(text)}
     assert train.files == {}
-    assert set(train.outputs) == {"embeddings", "history"}
+    assert set(train.outputs) == {"embeddings", "history", "snapshots"}
     code = describe("pipeline.stages.train").definitions
     assert train.code == {name: digest[:12] for name, digest in code.items()}
     assert train.versions["numpy"] == record.environment.packages["numpy"]

@@ -378,6 +378,15 @@ def test_a_record_cannot_say_where_a_rerun_writes(run, home, tmp_path, monkeypat
     assert list((home / "cache" / "numba").rglob("*.nbi"))
 
 
+def test_a_record_cannot_say_where_results_come_from(run, home, tmp_path):
+    tamper(home, run, cache={"mode": "use", "earlier": [str(tmp_path / "*")]})
+
+    done = rerun(home, run.run_id, tracking="off")
+
+    assert done.again.config["cache"] == {"mode": "use", "earlier": []}
+    assert not any(stage.cached for stage in done.again.stages.values())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

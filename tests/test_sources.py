@@ -251,3 +251,27 @@ def test_a_relative_import_is_refused(tree):
 
     with pytest.raises(ValueError, match="relative imports"):
         look(tree)
+
+
+@pytest.mark.parametrize("name", ["page.js", "page.css", "page.html"])
+def test_a_file_that_a_module_may_read_from_beside_it_counts(tree, name):
+    before = look(tree).definitions
+    path = tree / "pipeline" / "core" / name
+    path.write_text("1")
+    first = look(tree).definitions
+    path.write_text("2")
+    second = look(tree).definitions
+
+    label = f"pipeline/core/{name}"
+    assert label not in before
+    assert first[label] != second[label]
+    assert {k for k in second if second[k] != before.get(k)} == {label}
+
+
+def test_files_beside_modules_that_are_not_reached_do_not_count(tree):
+    (tree / "pipeline" / "apart").mkdir()
+    (tree / "pipeline" / "apart" / "page.js").write_text("1")
+    (tree / "pipeline" / "core" / "notes.txt").write_text("1")
+
+    names = {name for name in look(tree).definitions if not name.endswith("level")}
+    assert not any(name.endswith((".js", ".txt")) for name in names)

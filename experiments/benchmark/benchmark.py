@@ -37,14 +37,10 @@ from pipeline.core.sampling import (
 )
 from pipeline.core.sgns import initial_vectors
 from pipeline.core.types import (
-    Corpus,
-    Embeddings,
-    EncodedCorpus,
     EncodedSplit,
     Vocab,
 )
 from pipeline.report import Report
-from pipeline.stages.evaluate import EvaluateConfig, ProbeConfig, evaluate
 from pipeline.stages.ingest import (
     ConllFilesConfig,
     NewswireConfig,
@@ -70,12 +66,6 @@ METHOD = Method(
 )
 DIM = 200
 INIT: Literal["xavier", "word2vec"] = "word2vec"
-SCORES = (
-    "similarity/ws353",
-    "similarity/simlex999",
-    "category/precision_at_10",
-    "category/purity",
-)
 
 
 @dataclass(frozen=True)
@@ -120,13 +110,6 @@ def read_text(
         report=Report(),
     )
     return Text(words, encoded.splits["train"])
-
-
-def wikitext(shared: Path, folder: Path) -> Text:
-    """Return 0.45 million tokens of Wikipedia."""
-    folder.mkdir()
-    pattern = str(shared / "data/wikitext2/*.txt")
-    return read_text(TextFilesConfig("text_files", pattern, 0), folder)
 
 
 def newswire(tokens: int, folder: Path) -> Text:
@@ -384,65 +367,6 @@ def measure_dims(
     return found
 
 
-def scores(text: Text, center: Any, lists: Path, folder: Path) -> dict[str, float]:
-    """Return the evaluation's scores of vectors in the order of the vocabulary."""
-    config = EvaluateConfig(
-        seed=1,
-        top_k=10,
-        neighbors_of=(),
-        analogies=(),
-        similarity_files=(
-            str(lists / "EN-WS-353-ALL.txt"),
-            str(lists / "EN-SIMLEX-999.txt"),
-        ),
-        analogy_files=(),
-        restrict_vocab=None,
-        builtin_analogies=False,
-        builtin_categories=True,
-        category_files=(),
-        geometry_words=100,
-        against=None,
-        probe=ProbeConfig(enabled=False, window=2, shrinkage=1e-4, final=False),
-    )
-    words = text.vocab
-    center = np.ascontiguousarray(center)
-    embeddings = Embeddings(words.words, center, center, words.normalization)
-    nothing = Corpus({}), EncodedCorpus({}, ("train",))
-    metrics, _ = evaluate(
-        config, *nothing, words, embeddings, workspace=folder, report=Report()
-    )
-    return dict(metrics.values)
-
-
-def measure_quality(
-    text: Text,
-    epochs: int,
-    contestants: Mapping[str, tuple[Method, Literal["xavier", "word2vec"]]],
-    seeds: Sequence[int],
-    *,
-    lists: Path,
-    folder: Path,
-    cache: Path,
-) -> dict[str, dict[str, list[float]]]:
-    """Return each score of each contestant, and of gensim, by seed."""
-    found: dict[str, list[dict[str, float]]] = {"gensim": []}
-    for seed in seeds:
-        vectors = make_gensim(text, DIM, seed, epochs)()
-        rows = vectors.vectors[[vectors.key_to_index[w] for w in text.vocab.words]]
-        found["gensim"].append(scores(text, rows, lists, folder))
-        for who, (method, init) in contestants.items():
-            seeded = replace(method, epochs=epochs, seed=seed)
-            with make_trainer(text, seeded, 2, cache, init=init) as trainer:
-                for epoch in range(epochs):
-                    train_epoch(trainer, epoch)
-                row = scores(text, trainer.center, lists, folder)
-            found.setdefault(who, []).append(row)
-    return {
-        name: {who: [s[name] for s in all_of] for who, all_of in found.items()}
-        for name in SCORES
-    }
-
-
 def lines(result: Mapping[str, Any]) -> Iterator[str]:
     """Yield the result as tables."""
     yield "| text | trainer | words/s | times gensim | bar | aim |"
@@ -474,34 +398,17 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield "words/s on 2 threads by dim: " + ", ".join(
         f"{dim}: {speed:,.0f}" for dim, speed in result["dim"].items()
     )
-    for text, scores_of in result["quality"].items():
-        yield ""
-        trainers = list(scores_of[SCORES[0]])
-        yield f"| {text}, mean (by seed) | {' | '.join(trainers)} |"
-        yield "|---|" + "---|" * len(trainers)
-        for name, by_who in scores_of.items():
-            cells = [
-                f"{statistics.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})"
-                for v in by_who.values()
-            ]
-            yield f"| {name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
     """Measure, print the tables and write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--full", action="store_true", help="more replicas, and another text"
-    )
-    parser.add_argument(
         "--out", type=Path, default=Path(__file__).with_name("benchmark.json")
     )
     options = parser.parse_args()
     shared = Path(os.environ.get("W2V_SHARED", ROOT.parent / "shared"))
-    count, seeds = 5, range(1, 6)
-    many = {
-        f"replicas={n}": (replace(METHOD, replicas=n), INIT) for n in (1, 4, 8)
-    }  # fmt: skip
+    count = 5
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cache = folder / "numba"
@@ -521,11 +428,6 @@ def main() -> None:
         flops = flops_per_token(conll) * DIM
         rate = speed["CoNLL-2003"]["1 thread, replicas=1"]["words_per_second"]
         sgemm = measure_sgemm(count)
-        contestants = {
-            "w2v": (METHOD, INIT),
-            "w2v, init=xavier": (METHOD, "xavier"),
-            **(many if options.full else {}),
-        }
         result = {
             "versions": {n: version(n) for n in ("numpy", "numba", "gensim")},
             "speed": speed,
@@ -537,20 +439,6 @@ def main() -> None:
             "scale": measure_scale((10**6, 10**7, 10**8), 3, cache),
             "dim": measure_dims(news.head(500_000), (50, 100, 200, 300), 5, cache),
         }
-        places = {
-            "lists": shared / "data/wordsim", "folder": folder, "cache": cache
-        }  # fmt: skip
-        quality = {
-            "CoNLL-2003, 15 epochs": measure_quality(
-                conll, 15, contestants, seeds, **places
-            ),
-        }
-        if options.full:
-            wiki = wikitext(shared, folder / "wiki")
-            quality["WikiText-2, 5 epochs"] = measure_quality(
-                wiki, 5, contestants, seeds, **places
-            )
-        result["quality"] = quality
     options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print("\n".join(lines(result)))
 

@@ -25,10 +25,14 @@ _HEADLINES = (
     "train/heldout_loss",
     "train/words_per_second",
     "probe/f1",
+    "probe/test/f1",
     "category/",
     "similarity/",
     "analogy/",
+    "geometry/",
     "stability/",
+    *("tag/valid/f1", "tag/valid/f1/", "tag/valid/accuracy"),
+    *("tag/test/f1", "tag/test/f1/", "tag/test/accuracy"),
 )
 
 # Endings of the metrics that are shown beside the one they are of.
@@ -105,9 +109,7 @@ def print_record(record: "RunRecord") -> None:
         name
         for prefix in _HEADLINES
         for name in record.metrics
-        if (name == prefix or (prefix.endswith("/") and name.startswith(prefix)))
-        and not name.endswith(("coverage", "_zero", *_BESIDE))
-        and name.count("/") == 1 + name.endswith("/total")
+        if name == prefix or _is_below(name, prefix, record.metrics)
     ]
     if headlines:
         click.echo()
@@ -125,6 +127,21 @@ def print_record(record: "RunRecord") -> None:
     click.echo(f"run_id: {visible(record.run_id)}")
 
 
+def _is_below(name: str, prefix: str, metrics: Mapping[str, float]) -> bool:
+    """Say whether a metric is shown for a prefix such as `similarity/`."""
+    if not prefix.endswith("/") or not name.startswith(prefix):
+        return False
+    if name.endswith(("coverage", "_zero", *_BESIDE)):
+        return False
+    return name.count("/") == prefix.count("/") or _is_of_a_set(name, metrics)
+
+
+def _is_of_a_set(name: str, metrics: Mapping[str, float]) -> bool:
+    """Say whether a score is the whole of a set's, not of a section or category."""
+    place = name.rpartition("/")[0]
+    return name.endswith("/total") or f"{place}/purity" in metrics
+
+
 def _headline(name: str, metrics: Mapping[str, float]) -> str:
     """Return a line: name, value, and what stands beside it to judge it by."""
     line = f"{visible(name):<32}{_number(metrics[name]):>12}"
@@ -133,7 +150,27 @@ def _headline(name: str, metrics: Mapping[str, float]) -> str:
         line += f"   95%: {low:.3f} to {high:.3f}"
     if random is not None:
         line += f"   random: {random:.3f}"
+    for words, other in _others(name, metrics).items():
+        line += f"   {words}: {other}"
     return line
+
+
+def _others(name: str, metrics: Mapping[str, float]) -> Mapping[str, str]:
+    """Return how much a score covers, and what it is by another rule."""
+    group, _, rest = name.partition("/")
+    place = name.rpartition("/")[0]
+    covered = metrics.get(f"{name}_coverage", metrics.get(f"{place}/coverage"))
+    if group == "probe" and f"{place}/unknown" in metrics:
+        covered = 1 - metrics[f"{place}/unknown"]
+    others = {
+        "one-hot": metrics.get(f"{name}_onehot"),
+        "missing as 0": metrics.get(f"{name}_zero"),
+        "3CosMul": metrics.get(f"analogy_mul/{rest}") if group == "analogy" else None,
+    }
+    shown = {} if covered is None else {"covered": f"{covered:.0%}"}
+    return shown | {
+        words: f"{value:.3f}" for words, value in others.items() if value is not None
+    }
 
 
 def _place(record: "RunRecord", path: str) -> str:

@@ -125,6 +125,7 @@ def best_of_sweep(sweep: str, by: str | None, as_json: bool, home: Path) -> None
         else f"{results.objective} {cell.mean:.4f}, with one seed: that says little "
         "about noise (sweep.seeds)"
     )
+    _print_caution(results)
     click.echo(f"run_id: {run_id}")
 
 
@@ -141,7 +142,8 @@ def report_sweep(sweep: str, by: str | None, out: Path | None, home: Path) -> No
 
     ledger = find_ledger(home, sweep)
     folder = out or ledger.folder / "report"
-    for path in write_report_files(read_results(ledger, objective=by), folder):
+    results = read_results(ledger, objective=by)
+    for path in write_report_files(ledger, results, folder):
         click.echo(path)
 
 
@@ -165,7 +167,22 @@ def print_summary(ledger: "Ledger") -> None:
     click.echo(f"\n{_counted(trial.status for trial in results.trials)}")
     for cell in ranked_cells(results)[:1]:
         click.echo(f"best {results.objective} {cell.mean:.4f}: {_shown(cell.cell)}")
+        _print_caution(results)
     click.echo(f"sweep: {results.name}")
+
+
+def _print_caution(results: "SweepResults") -> None:
+    """Say where the objective cannot tell which cell is the best."""
+    from pipeline.sweep.config import loss_keys
+    from pipeline.sweep.results import swept_params
+
+    changing = loss_keys(results.objective, swept_params(results))
+    if changing:
+        click.echo(
+            f"no winner: a loss is another quantity at each value of "
+            f"{' and of '.join(changing)}; judge by a score of the vectors "
+            "(--by METRIC, sweep.objective)"
+        )
 
 
 def print_results(results: "SweepResults") -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.analogy import METHODS, Method, Question, solve
+from pipeline.core.analogy import METHODS, Method, Question, solve, solve_by
 from pipeline.core.findings import (
     HIGH,
     LOW,
@@ -145,15 +145,14 @@ def _answer(
     words = [word for question in questions for word in question.words]
     ids = word_ids(embeddings, words).reshape(-1, 4)
     covered = ((ids != UNKNOWN) & (ids < len(unit))).all(axis=1)  # (Q,)
+    asked = ids[covered, :3]
+    solved = solve_by(unit, asked, METHODS)
+    tries = [(str(method), solved[method]) for method in METHODS]
+    tries.append(("random", solve(random, asked, method="add")))
     answers: dict[str, Ids] = {}
-    tries: tuple[tuple[str, Doubles, Method], ...] = (
-        *((method, unit, method) for method in METHODS),
-        ("random", random, "add"),
-    )
-    for label, vectors, method in tries:
+    for label, (best, _) in tries:
         answers[label] = np.full(len(questions), UNKNOWN, np.int32)
-        solved, _ = solve(vectors, ids[covered, :3], method=method)
-        answers[label][covered] = solved[:, 0]
+        answers[label][covered] = best[:, 0]
     pairs = [question.words[:2] for question in questions]
     number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
     return _Section(

@@ -1,6 +1,7 @@
 """Whether words of a category lie together."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from pipeline.core.randomness import generator
 from pipeline.core.similarity import nearest, read_columns, read_lines
+from pipeline.core.text import quoted
 from pipeline.core.types import Counts, Doubles, Ids
 from pipeline.errors import DataError
 
@@ -40,7 +42,9 @@ def neighbor_precision(unit: Doubles, members: Ids) -> tuple[Ids, Doubles]:
     return neighbors, np.isin(neighbors, members).mean(axis=1)
 
 
-def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
+def cluster(
+    points: Doubles, clusters: int, seed: int, *, starts: int = _STARTS
+) -> npt.NDArray[np.int32]:
     """Return the k-means cluster of each point.
 
     Args:
@@ -48,6 +52,7 @@ def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
             2 - 2 cos.
         clusters: How many; fewer where fewer points are distinct.
         seed: The run's seed.
+        starts: The best of how many is kept.
 
     Returns:
         Shape (n,), int32, numbered from 0 by first appearance.
@@ -59,7 +64,7 @@ def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
 
     distinct = len(np.unique(points, axis=0))
     start = int(generator(seed, "evaluate", "kmeans").integers(2**32))
-    model = KMeans(min(clusters, distinct), n_init=_STARTS, random_state=start)
+    model = KMeans(min(clusters, distinct), n_init=starts, random_state=start)
     # k-means adds up its centers thread by thread; with one thread the order of
     # the sums, and so a point between two centers, is always the same.
     with threadpool_limits(1):
@@ -69,47 +74,98 @@ def cluster(points: Doubles, clusters: int, seed: int) -> npt.NDArray[np.int32]:
 
 
 def read_categories(path: Path) -> Mapping[str, tuple[str, ...]]:
-    """Read categories with their words, in either of two forms.
+    """Read categories with their words, in one of three forms.
 
     A line `: name` opens a category, and any other holds words of it, separated by
-    white space; or else each line holds a word and its category, in two columns
-    separated as `read_columns` says, with or without a header. Blank lines and
-    lines that start with # are skipped.
+    white space; or each line is a category, `name: word word` or `name: word, word`;
+    or each line holds a word and its category, in two columns separated as
+    `read_columns` says. A header may name the columns, and then either may come
+    first. Blank lines and lines that start with # are skipped.
 
     Returns:
         Category -> its words, each once, in the order of the file.
 
     Raises:
         DataError: if the file cannot be read, is not UTF-8, has a line of another
-            form (file and line are named), or holds no word.
+            form (file and line are named), holds no word, or several categories and
+            none of two words.
     """
-    lines = [line.strip() for line in read_lines(path)]
-    content = [line for line in lines if line and not line.startswith("#")]
-    found: dict[str, dict[str, None]] = {}
-    if content and content[0].startswith(":"):
-        category = ""
-        for number, line in enumerate(lines, 1):
-            if line.startswith(":"):
-                category = line.removeprefix(":").strip()
-                if not category:
-                    raise DataError(f"{path}:{number}: expected a name after the colon")
-            elif line and not line.startswith("#"):
-                found.setdefault(category, {}).update(dict.fromkeys(line.split()))
+    lines = [
+        (number, stripped)
+        for number, line in enumerate(read_lines(path), 1)
+        if (stripped := line.strip()) and not stripped.startswith("#")
+    ]
+    first = lines[0][1] if lines else ""
+    if first.startswith(":"):
+        members = _read_sections(path, lines)
+    elif _LISTED.match(first):
+        members = _read_lists(path, lines)
     else:
-        columns = read_columns(path, ("word", "category"))
-        for i, (number, (word, category)) in enumerate(columns):
-            if i == 0 and category.lower() in _HEADERS:
-                continue
-            if not category:
-                raise DataError(f"{path}:{number}: expected a category of {word!r}")
-            found.setdefault(category, {})[word] = None
+        members = _read_members(path)
+    found: dict[str, dict[str, None]] = {}
+    for category, word in members:
+        found.setdefault(category, {})[word] = None
     if not found:
         raise DataError(f"{path}: expected words with their categories, found none")
+    if len(found) > 1 and max(map(len, found.values())) == 1:
+        raise DataError(
+            f"{path}: expected categories of several words, found one word in each. "
+            "Is the category the first column? Then put a header above: category word"
+        )
     return {category: tuple(words) for category, words in found.items()}
 
 
-# What a header calls the second column.
+def _read_sections(
+    path: Path, lines: Iterable[tuple[int, str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield category and word of words below `: category` lines."""
+    category = ""
+    for number, line in lines:
+        if line.startswith(":"):
+            category = line.removeprefix(":").strip()
+            if not category:
+                raise DataError(f"{path}:{number}: expected a name after the colon")
+        else:
+            yield from ((category, word) for word in line.split())
+
+
+def _read_lists(
+    path: Path, lines: Iterable[tuple[int, str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield category and word of `category: word word` lines."""
+    for number, line in lines:
+        listed = _LISTED.match(line)
+        if not listed:
+            raise DataError(
+                f"{path}:{number}: expected 'category: word word', found {quoted(line)}"
+            )
+        words = line[listed.end() :].replace(",", " ").split()
+        yield from ((listed[1], word) for word in words)
+
+
+def _read_members(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield category and word of lines with a word and its category."""
+    swapped = False
+    for i, (number, fields) in enumerate(read_columns(path, ("word", "category"))):
+        if i == 0:
+            names = [field.lower() for field in fields]
+            swapped = names[0] in _HEADERS and names[1] in _WORDS
+            if swapped or names[1] in _HEADERS:
+                continue
+        word, category = reversed(fields) if swapped else fields
+        if not word:
+            raise DataError(f"{path}:{number}: expected a word of {category!r}")
+        if not category:
+            raise DataError(f"{path}:{number}: expected a category of {word!r}")
+        yield category, word
+
+
+# What a header calls the columns.
 _HEADERS = ("category", "class", "label")
+_WORDS = ("word", "concept", "noun")
+
+# A category with its words in one line.
+_LISTED = re.compile(r"([^\s:,][^:,\t]*):\s+(?=[^\s,])")
 
 
 def crossed(

@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.core import npz, vectors
-from pipeline.core.types import Embeddings, Floats, TrainingHistory, Vocab
+from pipeline.core.types import (
+    Embeddings,
+    Floats,
+    Snapshots,
+    TrainingHistory,
+    Vocab,
+)
 from pipeline.errors import DataError
 
 _log = logging.getLogger(__name__)
@@ -32,6 +38,8 @@ _LAYOUT: npz.Layout = {
     "loss": ("<f8", 1),  # (epoch,)
     "heldout_loss": ("<f8", 1),  # (epoch,) or (0,)
     "learning_rate": ("<f8", 1),  # (epoch,)
+    "snapshot_epochs": ("<i4", 1),  # (F,)
+    "snapshots": ("<f2", 3),  # (F, W, d)
 }
 
 _NAME = re.compile(r"checkpoint-(\d{4,9})(?:-(\d{6,12}))?\.npz", re.ASCII)
@@ -65,6 +73,7 @@ class Checkpoint:
         context: Shape (V, d), float32. Output vectors.
         vocab: Words, counts and normalization.
         history: Of the epochs done.
+        snapshots: Of the epochs done, and of the start.
         hyperparameters: All settings that shape the result, as plain JSON values.
         corpus: What was trained on, as a hex digest.
         begun: The epoch under way; None between two epochs.
@@ -76,6 +85,7 @@ class Checkpoint:
     context: Floats
     vocab: Vocab
     history: TrainingHistory
+    snapshots: Snapshots
     hyperparameters: Mapping[str, Any]
     corpus: str
     begun: Begun | None = None
@@ -113,6 +123,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         "loss": checkpoint.history.loss,
         "heldout_loss": checkpoint.history.heldout_loss,
         "learning_rate": checkpoint.history.learning_rate,
+        "snapshot_epochs": checkpoint.snapshots.epochs,
+        "snapshots": checkpoint.snapshots.vectors,
     }
     npz.write_arrays(path, arrays, _LAYOUT)
     return path
@@ -155,6 +167,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise npz.unsound(path, "counts that do not fit the words")
     if not all(np.isfinite(values).all() for values in (loss, heldout, rate)):
         raise npz.unsound(path, "a history that is not finite")
+    snapshots = Snapshots(arrays["snapshot_epochs"], arrays["snapshots"])
+    if not _fits(snapshots, epoch, embeddings):
+        raise npz.unsound(path, f"snapshots that are not of {epoch} epochs")
     if words_done < 0 or (begun and (begun["blocks"] < 1 or begun["pairs"] < 0)):
         raise npz.unsound(path, "less than no progress")
     if begun and not (math.isfinite(begun["loss"]) and math.isfinite(begun["rate"])):
@@ -166,9 +181,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
         context=embeddings.context,
         vocab=Vocab(embeddings.words, arrays["counts"], embeddings.normalization),
         history=TrainingHistory(loss, heldout, rate),
+        snapshots=snapshots,
         hyperparameters=hyperparameters,
         corpus=corpus,
         begun=Begun(*(begun[f.name] for f in fields(Begun))) if begun else None,
+    )
+
+
+def _fits(snapshots: Snapshots, epoch: int, embeddings: Embeddings) -> bool:
+    """Say whether snapshots can be of these vectors after so many epochs."""
+    epochs, vectors = snapshots.epochs, snapshots.vectors
+    rows, dim = embeddings.center.shape
+    return bool(
+        len(epochs) == len(vectors) >= 1
+        and epochs[0] == 0
+        and (np.diff(epochs.astype(np.int64)) > 0).all()
+        and epochs[-1] <= epoch
+        and vectors.shape[1] <= rows
+        and vectors.shape[2] == dim
+        and np.isfinite(vectors).all()
     )
 
 
@@ -242,6 +273,11 @@ class CheckpointWriter:
         self._writing: Future[float] | None = None
         self._begun = time.perf_counter()
         self._cost = 0.0
+
+    @property
+    def cost(self) -> float:
+        """Seconds that the last one took; 0 before the first."""
+        return self._cost
 
     def due(self) -> bool:
         """Say whether it is time for another checkpoint."""

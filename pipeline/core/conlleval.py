@@ -15,6 +15,8 @@ from pipeline.errors import DataError
 
 OUTSIDE = "O"
 
+_REMEDY = "Is the column ner one of entities? If not, set evaluate.probe.enabled=false"
+
 
 @dataclass(frozen=True)
 class Tagset:
@@ -33,8 +35,12 @@ class Tagset:
     begins: npt.NDArray[np.bool_]
 
 
-def read_tags(tags: Sequence[str]) -> Tagset:
+def read_tags(tags: Sequence[str], remedy: str = _REMEDY) -> Tagset:
     """Take tags apart.
+
+    Args:
+        tags: T tags.
+        remedy: What to do where one is none, for the error.
 
     Raises:
         DataError: if one is neither `O` nor B- or I- and a type.
@@ -42,9 +48,7 @@ def read_tags(tags: Sequence[str]) -> Tagset:
     for tag in tags:
         if tag != OUTSIDE and not (tag[:2] in ("B-", "I-") and tag[2:]):
             raise DataError(
-                f"entity tags: expected O, B-TYPE or I-TYPE, found {tag!r}. "
-                "Is the column ner one of entities? If not, set "
-                "evaluate.probe.enabled=false"
+                f"entity tags: expected O, B-TYPE or I-TYPE, found {tag!r}. {remedy}"
             )
     kinds = tuple(sorted({tag[2:] for tag in tags if tag != OUTSIDE}))
     kind_of = [kinds.index(tag[2:]) if tag != OUTSIDE else -1 for tag in tags]

@@ -33,7 +33,7 @@ _SCHEMAS: Mapping[str, pa.Schema] = {
             "rank": _INT,  # null, like what follows, where the vocabulary lacks it
             "neighbor": _TEXT,
             "cosine": _FLOAT,
-            "count": _INT,  # occurrences of the neighbor
+            "count": _INT,  # occurrences of the neighbor; null where not known
         },
         "analogies": {
             "a": _TEXT,

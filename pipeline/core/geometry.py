@@ -63,9 +63,14 @@ def mean_cosine(unit: Doubles, times: Counts) -> Doubles:
     # Exact: multiples of 2⁻²⁶ below 2²⁷.
     sums = times.astype(np.float64) @ unit  # (b, d)
     length = np.array([math.fsum(row) for row in (sums**2).tolist()])  # (b,)
+    # |u_i|² is 0, or 1 and a multiple of 2⁻⁵² below √d · 2⁻²⁶: whole numbers hold the
+    # sum, and the products that doubles would round.
     own = (unit**2).sum(axis=1)  # (V,) exact
-    length -= np.array([math.fsum(row) for row in (times**2 * own).tolist()])
-    pairs = times.sum(axis=1) ** 2 - (times**2).sum(axis=1)
+    vectors = own > 0
+    excess = np.where(vectors, np.ldexp(own - 1, 52), 0).astype(np.int64)
+    twice = times**2
+    length -= (twice @ vectors) + np.ldexp((twice @ excess).astype(np.float64), -52)
+    pairs = times.sum(axis=1) ** 2 - twice.sum(axis=1)
     result: Doubles = np.full(len(times), np.nan)
     np.divide(length, pairs, out=result, where=pairs > 0)
     return result

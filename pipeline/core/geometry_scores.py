@@ -40,7 +40,8 @@ def score_geometry(
         embeddings: Word vectors.
         unit: Shape (V, d). Their `unit_vectors`.
         random: Shape (V, d). Those of random vectors.
-        counts: Shape (V,). Occurrences of the words, falling.
+        counts: Shape (V,). Occurrences of the words, falling; all 0 where they are
+            not known.
         words: How many words to look at, the most frequent.
         seed: Of the intervals.
     """
@@ -52,6 +53,7 @@ def score_geometry(
     hubs, chance_hubs = neighbor_counts(unit), neighbor_counts(random)
     once = np.ones((1, len(unit)), np.int64)
     frequency = counts.astype(np.float64)
+    counted = bool(counts.any())
 
     def stream(measure: str) -> np.random.Generator:
         return generator(seed, "evaluate", "bootstrap", f"geometry/{measure}")
@@ -91,14 +93,14 @@ def score_geometry(
             spearman(norms, frequency),
             spearman_interval(stream("norm_frequency"), norms, frequency),
             None,
-            "random vectors have one norm",
+            "random vectors have one norm" if counted else "counts are not known",
         ),
     }
     rows: list[Row] = [
         {"word": word, "count": count, "norm": norm, "neighbor_of": times}
         for word, count, norm, times in zip(
             embeddings.words[:words],
-            counts.tolist(),
+            counts.tolist() if counted else [None] * len(counts),
             norms.tolist(),
             hubs.tolist(),
             strict=True,
@@ -106,7 +108,10 @@ def score_geometry(
     ]
     return findings(
         {f"geometry/{measure}": value for measure, value in measured.items()},
-        {"geometry_words": rows, "geometry_norms": _bands(counts, norms)},
+        {
+            "geometry_words": rows,
+            "geometry_norms": _bands(counts, norms) if counted else [],
+        },
     )
 
 

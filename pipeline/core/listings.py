@@ -24,7 +24,8 @@ def list_neighbors(
         embeddings: Word vectors.
         unit: Shape (V, d). Their `unit_vectors`.
         words: One that the vocabulary lacks has a row without neighbor.
-        counts: Shape (V,). Occurrences, shown beside the neighbors.
+        counts: Shape (V,). Occurrences, shown beside the neighbors; all 0 where they
+            are not known.
         top_k: How many neighbors.
     """
     # "Germany" and "germany" may be one word.
@@ -33,6 +34,7 @@ def list_neighbors(
     known = ids != UNKNOWN
     neighbors, cosines = nearest(unit, ids[known], top_k)
     found = zip(neighbors, cosines, strict=True)
+    counted = bool(counts.any())
     rows: list[Row] = []
     for word, is_known in zip(words, known, strict=True):
         if not is_known:
@@ -42,7 +44,7 @@ def list_neighbors(
         ranked = enumerate(named(embeddings, near, scores), 1)
         rows += [
             {"word": word, "rank": rank, "neighbor": neighbor, "cosine": cosine}
-            | {"count": int(counts[near[rank - 1]])}
+            | {"count": int(counts[near[rank - 1]]) if counted else None}
             for rank, (neighbor, cosine) in ranked
         ]
     return findings({}, {"neighbors": rows})

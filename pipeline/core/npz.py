@@ -80,7 +80,7 @@ def map_array(path: Path) -> Array:
         ValueError: if it is not the whole of an array as NumPy writes it.
     """
     with path.open("rb") as file:
-        dtype, shape = _read_header(file, path.name)
+        dtype, shape = read_header(file, path.name)
         start = file.tell()
         left = path.stat().st_size - start
     if math.prod(shape) * dtype.itemsize != left:
@@ -214,7 +214,7 @@ def _read_array(
     """Read one .npy member; ValueError says what is wrong."""
     name = entry.filename
     with archive.open(entry) as member:
-        found, shape = _read_header(member, name)
+        found, shape = read_header(member, name)
         if found != dtype or len(shape) != ndim:
             raise ValueError(
                 f"{name}: expected {ndim} dimensions of {dtype}, found shape {shape} "
@@ -233,8 +233,15 @@ def _read_array(
         return array
 
 
-def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Read a .npy file up to its elements; ValueError says what is wrong."""
+def read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Read a .npy file up to its elements; evaluate nothing.
+
+    Returns:
+        The dtype and the shape that it claims.
+
+    Raises:
+        ValueError: naming `name`, if it is not as this program writes it.
+    """
     prefix = file.read(len(_NPY_MAGIC) + 2)
     if len(prefix) != len(_NPY_MAGIC) + 2 or not prefix.startswith(_NPY_MAGIC):
         raise ValueError(f"{name} is not an array of .npy format 1.0")
@@ -243,7 +250,10 @@ def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], tuple[int, 
     if match is None:
         raise ValueError(f"{name} has an unexpected header: {header[:100]!r}")
     shape = tuple(int(n) for n in re.findall(rb"\d+", match[2]))
-    return np.dtype(match[1].decode()), shape
+    try:
+        return np.dtype(match[1].decode()), shape
+    except TypeError as error:  # <f1 looks like one, and is none
+        raise ValueError(f"{name} has elements of no type: {match[1]!r}") from error
 
 
 def pack_words(words: Iterable[str]) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """Score vectors by the entities that a linear probe finds with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,11 @@ from pipeline.core.conlleval import (
     read_tags,
 )
 from pipeline.core.findings import Findings, Row, Score, findings, put_together
-from pipeline.core.intervals import interval_of, ratios, resampled_sums
+from pipeline.core.intervals import interval_of, resampled_sums
 from pipeline.core.probe import Classifier, Training, windows_of
 from pipeline.core.randomness import generator
+from pipeline.core.span_scores import resampled_measures, span_groups
+from pipeline.core.tags import read_column
 from pipeline.core.types import UNKNOWN, Corpus, Counts, Doubles, EncodedCorpus, Ids
 from pipeline.errors import DataError
 
@@ -48,32 +50,17 @@ def read_entities(
     Raises:
         DataError: if a tag is not one of IOB, or tags and words do not line up.
     """
-    spelled = {name: corpus.splits[name].column("ner").chunks for name in splits}
-    columns = {
-        name: [chunk.flatten().dictionary_encode() for chunk in chunks]
-        for name, chunks in spelled.items()
-    }
-    every = {
-        tag
-        for chunks in columns.values()
-        for chunk in chunks
-        for tag in chunk.dictionary.to_pylist()
-    }
-    tagset = read_tags(sorted(every))
-    position = {tag: i for i, tag in enumerate(tagset.tags)}
+    tables = {name: corpus.splits[name] for name in splits}
+    tags, codes = read_column(tables, "ner")
+    tagset = read_tags(tags)
     tagged = {}
-    for name, chunks in columns.items():
-        tags = [np.empty(0, np.int32)]
-        for chunk in chunks:
-            meant = [position[tag] for tag in chunk.dictionary.to_pylist()]
-            tags.append(np.array(meant, np.int32)[chunk.indices.to_numpy()])
-        together = np.concatenate(tags)
-        if len(together) != len(encoded.splits[name].ids):
+    for name, table in tables.items():
+        if len(codes[name]) != len(encoded.splits[name].ids):
             raise DataError(
                 f"split {name}: expected a tag for each of its "
-                f"{len(encoded.splits[name].ids)} tokens, found {len(together)}"
+                f"{len(encoded.splits[name].ids)} tokens, found {len(codes[name])}"
             )
-        tagged[name] = TaggedSplit(name, together, corpus.splits[name])
+        tagged[name] = TaggedSplit(name, codes[name], table)
     return tagset, tagged
 
 
@@ -172,20 +159,14 @@ def _score_split(
         generator(seed, "evaluate", "bootstrap", prefix),
         counts["vectors"].reshape(-1, 3 * len(tagset.kinds)),
     ).reshape(-1, len(tagset.kinds), 3)
-    for ending, kinds in _groups(tagset):
+    for ending, kinds in span_groups(tagset):
         own, chance, onehot = (
             entity_score(*count[:, kinds].sum(axis=(0, 1)).tolist())
             for count in (counts[name] for name in ("vectors", *_CONTROLS))
         )
         if not own.gold + own.found:
             continue
-        correct, positive, true = sums[:, kinds].sum(axis=1).T  # (RESAMPLES,) each
-        intervals = {
-            "f1": ratios(2 * correct, positive + true),
-            "precision": ratios(correct, positive),
-            "recall": ratios(correct, true),
-        }
-        for measure, values in intervals.items():
+        for measure, values in resampled_measures(sums[:, kinds]).items():
             scores[f"{prefix}/{measure}{ending}"] = Score(
                 getattr(own, measure),
                 "tokens",
@@ -200,13 +181,6 @@ def _score_split(
             scores[f"{prefix}/f1_onehot"] = onehot.f1
     rows = _entity_rows(tagged, tagset, split.offsets, gold, found["vectors"])
     return findings(scores, {"probe_entities": rows})
-
-
-def _groups(tagset: Tagset) -> Iterator[tuple[str, slice]]:
-    """Yield the ending of a metric and which types it is of: all, then each."""
-    yield "", slice(None)
-    for i, kind in enumerate(tagset.kinds):
-        yield f"/{kind}", slice(i, i + 1)
 
 
 def _entity_rows(

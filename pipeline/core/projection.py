@@ -247,7 +247,7 @@ def umap(
             f"UMAP in {dims} dimensions needs at least {FEWEST_WORDS} words and a "
             f"start of shape (n, ≥ {dims}), found {n} words and {start.shape}"
         )
-    library = _umap_learn()
+    library = umap_learn()
     slope, power = library.find_ab_params(1.0, min_dist)
     seed_of_layout = int(generator(seed, "visualize", "umap", dims).integers(2**32))
     with one_thread():
@@ -345,7 +345,8 @@ def _bandwidths(beyond: Doubles, target: float) -> Doubles:
     return width
 
 
-def _umap_learn() -> ModuleType:
+def umap_learn() -> ModuleType:
+    """Return umap-learn; its import takes seconds, and is not for two threads."""
     with warnings.catch_warnings():
         # On import it always says that it goes without its Tensorflow variant.
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.core.checkpoint import Begun, Checkpoint, CheckpointWriter
+from pipeline.core.snapshots import kept_epochs, with_snapshot
 from pipeline.core.trainer import Progress, Trainer
 from pipeline.core.types import Floats, TrainingHistory
-from pipeline.errors import DataError
+from pipeline.errors import DataError, StoppedError
 
 # Seconds between live metrics within an epoch.
 LIVE_SECONDS = 30.0
@@ -41,6 +42,7 @@ class Session:
         writer: Takes checkpoints.
         report: Is told of progress and metrics.
         heldout: Name of the split held out, if one is.
+        deadline: When to stop, by `time.monotonic`; None: never.
 
     Attributes:
         state: Where it stands. The matrices in it are those it began with; the
@@ -54,8 +56,11 @@ class Session:
         writer: CheckpointWriter,
         report: Listener,
         heldout: str | None,
+        *,
+        deadline: float | None = None,
     ) -> None:
         self.state = state
+        self._deadline = deadline
         self._trainer, self._writer, self._heldout = trainer, writer, heldout
         self._report, self._live = report, _Live(report)
         self._saved, self._within_block = state, False
@@ -63,33 +68,41 @@ class Session:
     def train(self, epochs: int, let_interrupt: Callable[[], None]) -> Checkpoint:
         """Train until so many epochs are done, and return the state then.
 
-        An interrupt leaves a checkpoint of what was done.
+        An interrupt leaves a checkpoint of what was done, and so does the deadline: at
+        the end of a block, and of one at least.
 
         Args:
             epochs: In all, those done before included.
             let_interrupt: Is called when all is in a state to go on from.
 
         Raises:
+            StoppedError: at the deadline.
             DivergedError: if numbers overflow.
             DataError: if there are no pairs.
             StorageError: if a checkpoint could not be written.
         """
+        kept = kept_epochs(epochs)
         try:
             while self.state.epoch < epochs:
-                self.train_epoch(let_interrupt)
+                self.train_epoch(let_interrupt, keep=self.state.epoch + 1 in kept)
+                if self.state.epoch < epochs:
+                    self._stop_in_time()
             self._writer.wait()  # else two copies of the matrices would be held
             return self.snapshot()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StoppedError):
             self.checkpoint()
             raise
         finally:
             self._writer.wait()
 
-    def train_epoch(self, let_interrupt: Callable[[], None]) -> None:
+    def train_epoch(
+        self, let_interrupt: Callable[[], None], *, keep: bool = False
+    ) -> None:
         """Train what is left of an epoch, measure it and report.
 
         Args:
             let_interrupt: Is called when all is in a state to go on from.
+            keep: Whether to take a snapshot at its end.
         """
         started, words_before = time.perf_counter(), self.state.words_done
         first = self.state.begun.blocks if self.state.begun else 0
@@ -99,8 +112,10 @@ class Session:
             self._within_block = False
             self._note(block, progress)
             let_interrupt()
+            if block + 1 < self._trainer.blocks:  # the last one's epoch is closed first
+                self._stop_in_time()
         seconds = time.perf_counter() - started
-        self._end_epoch()
+        self._end_epoch(keep=keep)
         if self._writer.due():
             self.checkpoint()
         epoch = self.state.epoch
@@ -110,6 +125,15 @@ class Session:
             step=epoch,
         )
         let_interrupt()
+
+    def _stop_in_time(self) -> None:
+        """End training where a checkpoint written now would be done at the deadline."""
+        if self._deadline is None:
+            return
+        if time.monotonic() + self._writer.cost >= self._deadline:
+            epoch, begun = self.state.epoch, self.state.begun
+            within = f" and {begun.blocks} blocks of the next" if begun else ""
+            raise StoppedError(f"stopped after epoch {epoch}{within}")
 
     def checkpoint(self) -> None:
         """Begin to write a checkpoint, unless this state has been written.
@@ -147,7 +171,7 @@ class Session:
         if self._live.note(progress, words) and self._writer.due():
             self.checkpoint()
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self, *, keep: bool) -> None:
         """Measure the held-out loss, and close the epoch under way."""
         state = self.state
         begun = state.begun or Begun(0, 0.0, 0, 0.0)
@@ -157,9 +181,13 @@ class Session:
             where = f"the held-out split {self._heldout!r}"
             heldout = [_mean(*self._trainer.heldout_loss(), where)]
             _check_finite(state.epoch + 1, *heldout)
+        snapshots = state.snapshots
+        if keep:
+            snapshots = with_snapshot(snapshots, self._trainer.center, state.epoch + 1)
         self.state = dataclasses.replace(
             state,
             epoch=state.epoch + 1,
+            snapshots=snapshots,
             begun=None,
             history=TrainingHistory(
                 loss=np.append(state.history.loss, loss),

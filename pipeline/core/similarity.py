@@ -29,6 +29,10 @@ _GRID = 2.0**26
 # Rows of cosines held at a time: 64 MiB are 118 rows for 71,000 words.
 _BATCH_BYTES = 64 * 2**20
 
+# Scores of which the highest is looked at; more make fewer columns, and more of the
+# other scores reach what the columns do.
+_ROWS = 32
+
 # Candidates for a close spelling: difflib takes about 5 µs for each.
 _MAX_CANDIDATES = 20_000
 
@@ -121,11 +125,23 @@ def best(scores: Doubles, top_k: int) -> Ids:
         return np.empty(0, np.int32)
     if top_k == 1:
         return np.array([scores.argmax()], np.int32)  # the first of equals
-    last = len(scores) - top_k
-    threshold = np.partition(scores, last)[last]
-    candidates = np.flatnonzero(scores >= threshold)  # by id
+    candidates = np.flatnonzero(scores >= _reached(scores, top_k))  # by id
     order = np.argsort(-scores[candidates], kind="stable")[:top_k]
     return candidates[order].astype(np.int32)
+
+
+def _reached(scores: Doubles, top_k: int) -> float:
+    """Return a number that at least `top_k` scores reach, and few more.
+
+    Each column of a table of the scores has a highest one: the `top_k` highest of
+    these are as many scores. That takes a fourth of the time of finding the
+    `top_k`-th score itself.
+    """
+    columns = len(scores) // _ROWS
+    if columns >= 4 * top_k:
+        table = scores[: _ROWS * columns].reshape(_ROWS, columns)
+        scores = table.max(axis=0)
+    return float(np.partition(scores, -top_k)[-top_k])
 
 
 def nearest(unit: Doubles, rows: Ids, top_k: int) -> tuple[Ids, Doubles]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+Halves = npt.NDArray[np.float16]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int32]
@@ -142,6 +143,21 @@ class TrainingHistory:
 
 
 @dataclass(frozen=True)
+class Snapshots:
+    """The vectors of the most frequent words as training went on.
+
+    Attributes:
+        epochs: Shape (F,), int32. How many epochs were done at each, ascending from 0,
+            the start.
+        vectors: Shape (F, W, d), float16: their directions to three digits, enough
+            for a picture. Of the first W words of the vocabulary.
+    """
+
+    epochs: Ids
+    vectors: Halves
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Scores by flat name, such as `similarity/ws353`; fractions of 1."""
 
@@ -157,6 +173,6 @@ class Tables:
 
 @dataclass(frozen=True)
 class Figures:
-    """Pictures: file name (`tsne_2d.html`, `loss.png`) -> content."""
+    """Pictures: file name (`explorer.html`, `loss.png`) -> content."""
 
     files: Mapping[str, bytes]

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import logging
+import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,16 +32,18 @@ from pipeline.core.sampling import (
 )
 from pipeline.core.session import DivergedError, Session, measured
 from pipeline.core.sgns import Objective, initial_vectors
+from pipeline.core.snapshots import first_snapshot
 from pipeline.core.trainer import Trainer
 from pipeline.core.types import (
     Doubles,
     Embeddings,
     EncodedCorpus,
     EncodedSplit,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError, DataError, StoppedError
 from pipeline.fields import (
     Fraction,
     NaturalInt,
@@ -79,8 +82,10 @@ class TrainConfig:
     gradient_clip: PositiveFloat
     log_epsilon: Annotated[float, Ge(0), Lt(1)]
     heldout_split: Annotated[str, MinLen(1)] | None
+    snapshots: Annotated[int, Ge(0), Le(2000)]
     keep_checkpoints: Annotated[int, Ge(1), Unkeyed()]
     checkpoint_share: Annotated[float, Gt(0), Le(1), Unkeyed()]
+    time_budget: Annotated[PositiveFloat | None, Unkeyed()]
     seed: NaturalInt
 
     def __post_init__(self) -> None:
@@ -100,7 +105,10 @@ class TrainConfig:
 
 
 # Those that are `Unkeyed`.
-_WITHOUT_EFFECT = {"threads", "kernel_cache", "keep_checkpoints", "checkpoint_share"}
+_WITHOUT_EFFECT = {
+    *("threads", "kernel_cache", "keep_checkpoints", "checkpoint_share"),
+    "time_budget",
+}
 
 
 @dataclass(frozen=True)
@@ -135,12 +143,13 @@ def train(
     *,
     workspace: Path,
     report: Report,
-) -> tuple[Embeddings, TrainingHistory]:
+) -> tuple[Embeddings, TrainingHistory, Snapshots]:
     """Train word vectors, with a checkpoint now and then.
 
     Goes on from the newest sound checkpoint in `workspace` that has the same
     settings, vocabulary and corpus; the result is the same bits as without the
-    stop. Ctrl-C takes effect at the end of a block, with a checkpoint.
+    stop. Ctrl-C takes effect at the end of a block, with a checkpoint, and so does
+    the end of the time budget.
 
     Metrics per epoch: `train/loss`, `train/heldout_loss` (nats per pair),
     `train/learning_rate` and `train/words_per_second`. With the compiled kernel and a
@@ -155,7 +164,10 @@ def train(
         DataError: if there is nothing to train on, or the corpus does not fit the
             vocabulary.
         StorageError: if a checkpoint cannot be written.
+        StoppedError: at the end of the time budget; the next call goes on.
     """
+    budget = config.time_budget
+    deadline = None if budget is None else time.monotonic() + budget
     task = _prepare(config, encoded, vocab)
     state = _resume(task, workspace) or _begin(task)
     report.start(task.words * config.epochs, "words")
@@ -164,7 +176,7 @@ def train(
     for epoch in range(1, state.epoch + 1):
         report.metrics(measured(state.history, epoch), step=epoch)
     if state.epoch == config.epochs:
-        return state.embeddings, state.history
+        return state.embeddings, state.history, state.snapshots
     writer = CheckpointWriter(
         workspace, config.keep_checkpoints, config.checkpoint_share
     )
@@ -175,24 +187,33 @@ def train(
     ):
         # What training began with is not needed any more, and may be large.
         state = replace(state, center=trainer.center, context=trainer.context)
-        session = Session(state, trainer, writer, report, config.heldout_split)
+        session = Session(
+            *(state, trainer, writer, report, config.heldout_split), deadline=deadline
+        )
         try:
             result = session.train(config.epochs, let_interrupt)
+        except StoppedError as stop:
+            raise StoppedError(
+                f"{stop} of {config.epochs}, at train.time_budget={budget:g} seconds; "
+                "the same command goes on from the checkpoint"
+            ) from stop
         except DivergedError as error:
             raise ConfigError(
                 f"train.lr={config.lr:g}: {error}. Lower train.lr, "
                 f"train.batch_size={config.batch_size} or "
                 f"train.gradient_clip={config.gradient_clip:g}."
             ) from error
-        return result.embeddings, result.history
+        return result.embeddings, result.history, result.snapshots
 
 
 def last_checkpoint(
     config: TrainConfig,
+    *,
     encoded: EncodedCorpus,
     vocab: Vocab,
     embeddings: Embeddings,
     history: TrainingHistory,
+    snapshots: Snapshots,
 ) -> Checkpoint:
     """Return the checkpoint that a training with these results ended with.
 
@@ -206,6 +227,7 @@ def last_checkpoint(
         context=embeddings.context,
         vocab=vocab,
         history=history,
+        snapshots=snapshots,
         hyperparameters=_hyperparameters(config),
         corpus=task.corpus,
     )
@@ -290,6 +312,7 @@ def _begin(task: _Task) -> Checkpoint:
         context=context,
         vocab=task.vocab,
         history=TrainingHistory(nothing, nothing, nothing),
+        snapshots=first_snapshot(center, config.snapshots),
         hyperparameters=_hyperparameters(config),
         corpus=task.corpus,
     )

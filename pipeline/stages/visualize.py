@@ -1,43 +1,50 @@
 """Draw the vectors and their training: loss, maps of words, similarities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Le, Len
 
+from pipeline.core.alignment import aligned_layouts, layout_depth
+from pipeline.core.atlas import KEPT_DEPTH, NAMES, Atlas, Map, Projection, Settings
+from pipeline.core.figures.canvas import Images
+from pipeline.core.figures.explorer.groupings import groupings
+from pipeline.core.figures.explorer.page import (
+    ExplorerWords,
+    Grouping,
+    Measure,
+    WordMap,
+    explorer_html,
+)
+from pipeline.core.figures.film import Film, film_html
+from pipeline.core.figures.frequency import WordNorms, frequency_images
 from pipeline.core.figures.heatmap import (
     HeatmapWords,
-    cluster_order,
+    cluster,
     heatmap_html,
-    heatmap_png,
+    heatmap_images,
 )
-from pipeline.core.figures.loss import loss_html, loss_png
-from pipeline.core.figures.maps import NO_GROUP, MapWords, map_html, map_png
+from pipeline.core.figures.loss import loss_html, loss_images
+from pipeline.core.figures.maps import NO_GROUP, MapWords, map_images
 from pipeline.core.figures.style import counted
 from pipeline.core.labels import shown
-from pipeline.core.projection import (
-    FEWEST_WORDS,
-    Neighbors,
-    fuzzy_graph,
-    graph_depth,
-    neighbor_graph,
-    neighbors_kept,
-    pca,
-    tsne,
-    umap,
-)
+from pipeline.core.projection import FEWEST_WORDS, neighbor_graph, pca
 from pipeline.core.similarity import cosines, unit_vectors
 from pipeline.core.types import (
     UNKNOWN,
+    Corpus,
+    Counts,
     Doubles,
     Embeddings,
+    EncodedCorpus,
     Figures,
     Floats,
     Ids,
+    Snapshots,
     TrainingHistory,
     Vocab,
 )
@@ -46,15 +53,8 @@ from pipeline.errors import ShapeError
 from pipeline.fields import Fraction, NaturalInt, PositiveInt
 from pipeline.report import Report
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-Projection = Literal["pca", "tsne", "umap"]
-
-_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-
-# Neighbors by which a map's faithfulness is told: as many as one would read.
-_KEPT_DEPTH = 10
+# Neighbors that count on the maps of the film, which has fewer words than the others.
+_FILM_PERPLEXITY = 20.0
 
 # Words asked for but not found that are named.
 _NAMED = 5
@@ -67,6 +67,8 @@ class VisualizeConfig:
     seed: NaturalInt
     words: PositiveInt | None
     category_min_count: PositiveInt
+    label_categories: tuple[str, ...] | None
+    clusters: PositiveInt
     projections: tuple[Projection, ...]
     neighbors: Annotated[int, Ge(0), Le(50)]
     tsne_perplexity: Annotated[float, Ge(1)]
@@ -76,17 +78,27 @@ class VisualizeConfig:
     umap_epochs: PositiveInt
     heatmap_words: Annotated[tuple[Annotated[str, Len(1)], ...], Len(0, 200)]
     heatmap_per_category: PositiveInt
+    film: bool
 
     def __post_init__(self) -> None:
         if len(set(self.projections)) < len(self.projections):
             raise ValueError(f"projections names one twice: {list(self.projections)}")
+        unknown = set(self.label_categories or ()) - set(CATEGORIES)
+        if unknown:
+            raise ValueError(
+                f"label_categories names {', '.join(sorted(map(repr, unknown)))}; "
+                f"there are {', '.join(CATEGORIES)}"
+            )
 
 
-def visualize(
+def visualize(  # noqa: PLR0917  # a stage takes its inputs one by one
     config: VisualizeConfig,
+    corpus: Corpus,
+    encoded: EncodedCorpus,
     vocab: Vocab,
     embeddings: Embeddings,
     history: TrainingHistory,
+    snapshots: Snapshots,
     *,
     workspace: Path,
     report: Report,
@@ -95,17 +107,22 @@ def visualize(
 
     Args:
         config: What to draw.
+        corpus: Sentences; where they have tags, words are colored by theirs.
+        encoded: The same as ids.
         vocab: Words with their counts.
         embeddings: Vectors of the same words; the center vectors are drawn.
         history: Losses by epoch.
+        snapshots: Vectors by epoch.
         workspace: Not used.
         report: Told of each picture.
 
     Returns:
-        `loss`, `heatmap` and `<projection>_2d` as .html and .png, and
-        `<projection>_3d` as .html. Pages embed all they need. With fewer than
-        `FEWEST_WORDS` words t-SNE and UMAP have nothing to work on: their maps are
-        left out. An empty vocabulary leaves only the loss.
+        `loss` and `heatmap` as .html, .png and .svg, `frequency` and
+        `<projection>_2d` as .png and .svg, `film.html`, and `explorer.html` with all
+        maps in 2D and 3D. Pages embed all they need. With fewer than `FEWEST_WORDS`
+        words t-SNE and UMAP have nothing to work on: their maps are left out, and so
+        is the film. Without maps there is no explorer; an empty vocabulary leaves
+        only the loss.
 
     Raises:
         ShapeError: if vocabulary and vectors are of different words.
@@ -118,31 +135,77 @@ def visualize(
         )
     unit = unit_vectors(embeddings.center)
     group = _groups(config, vocab)
-    jobs: dict[str, Callable[[], Drawn]] = {"loss": partial(_draw_loss, history)}
+    files: dict[str, bytes] = {}
+
+    def keep(name: str, images: Images) -> None:
+        files.update({f"{name}.{ending}": image for ending, image in images.items()})
+
+    jobs: dict[str, Callable[[], Images]] = {"loss": partial(_draw_loss, history)}
+    recipes = 0
     if vocab.words:
         jobs["heatmap"] = partial(_draw_heatmap, config, vocab, unit, group)
-        atlas = _open_atlas(config, vocab, unit, group)
-        for method in config.projections:
-            if method == "pca" or len(atlas.words.words) >= FEWEST_WORDS:
-                for dims in (2, 3):
-                    jobs[f"{method}_{dims}d"] = partial(atlas.draw, method, dims)
-    report.start(len(jobs), "picture")
-    files: dict[str, bytes] = {}
+        frames, followed, _ = snapshots.vectors.shape
+        if config.film and frames > 1 and followed >= FEWEST_WORDS:
+            jobs["film"] = partial(_draw_film, vocab, snapshots, history, group)
+        jobs["frequency"] = partial(_draw_frequency, vocab, embeddings, group)
+        drawn = _choose(config, vocab, group)
+        atlas = Atlas(
+            unit[drawn.ids],
+            config.projections,
+            Settings(
+                seed=config.seed,
+                perplexity=config.tsne_perplexity,
+                iterations=config.tsne_iterations,
+                neighbors=config.umap_neighbors,
+                min_dist=config.umap_min_dist,
+                epochs=config.umap_epochs,
+            ),
+            depth=config.neighbors,
+        )
+        recipes = len(atlas.recipes)
+    report.start(len(jobs) + recipes + bool(recipes), "picture")
     for name, draw in jobs.items():
-        drawn, metrics = draw()
-        files |= {f"{name}.{ending}": content for ending, content in drawn.items()}
-        report.metrics(metrics)
+        keep(name, draw())
         report.advance(1, name)
+    if not recipes:
+        return Figures(files)
+    maps: dict[int, Map] = {}
+    for place, found in atlas.maps():
+        maps[place] = found
+        report.advance(1, found.key)
+    in_order = [maps[place] for place in range(recipes)]
+    for each in in_order:
+        if _tells(drawn):
+            kept = float(each.kept.mean())
+            report.metrics({f"map/{each.key}_neighbors_kept": kept})
+        if each.dims == 2:
+            keep(each.key, _draw_map(config, drawn, atlas, each))
+    files["explorer.html"] = _explore(
+        config,
+        drawn,
+        atlas,
+        in_order,
+        groups=groupings(
+            corpus,
+            encoded,
+            drawn.words.words,
+            drawn.ids,
+            unit=atlas.unit,
+            categories=tuple(CATEGORIES),
+            category=drawn.words.group,
+            clusters=config.clusters,
+            seed=config.seed,
+        ),
+        counts=vocab.counts[drawn.ids],
+        norms=_norms(embeddings.center)[drawn.ids],
+    )
+    report.advance(1, "explorer")
     return Figures(files)
 
 
-# A picture by the endings of its files, and what was measured on the way.
-Drawn = tuple[dict[str, bytes], dict[str, float]]
-
-
-def _draw_loss(history: TrainingHistory) -> Drawn:
+def _draw_loss(history: TrainingHistory) -> Images:
     loss, heldout = history.loss, history.heldout_loss
-    return {"html": loss_html(loss, heldout), "png": loss_png(loss, heldout)}, {}
+    return {"html": loss_html(loss, heldout), **loss_images(loss, heldout)}
 
 
 def _groups(config: VisualizeConfig, vocab: Vocab) -> Ids:
@@ -164,21 +227,24 @@ def _ids(vocab: Vocab, words: tuple[str, ...]) -> Ids:
 
 def _draw_heatmap(
     config: VisualizeConfig, vocab: Vocab, unit: Doubles, group: Ids
-) -> Drawn:
-    chosen, blocks, notes = _heatmap_words(config, vocab, unit, group)
+) -> Images:
+    chosen, notes = _heatmap_words(config, vocab, group)
+    found = cluster(unit[chosen])
+    chosen = chosen[found.order]
     words = HeatmapWords(
         words=tuple(vocab.words[i] for i in chosen),
         groups=tuple(CATEGORIES),
-        group=blocks,
+        group=group[chosen],
         cosines=cosines(unit[chosen], np.arange(len(chosen), dtype=np.int32)),
+        tree=found.tree,
     )
-    return {"html": heatmap_html(words, notes), "png": heatmap_png(words, notes)}, {}
+    return {"html": heatmap_html(words, notes), **heatmap_images(words, notes)}
 
 
 def _heatmap_words(
-    config: VisualizeConfig, vocab: Vocab, unit: Doubles, group: Ids
-) -> tuple[Ids, Ids, list[str]]:
-    """Return the heatmap's words in order, their groups, and what to say of them."""
+    config: VisualizeConfig, vocab: Vocab, group: Ids
+) -> tuple[Ids, list[str]]:
+    """Return the heatmap's words, and what to say of them."""
     asked = _ids(vocab, config.heatmap_words)
     found = np.array(list(dict.fromkeys(asked[asked != UNKNOWN].tolist())), np.int32)
     missing = [
@@ -186,120 +252,95 @@ def _heatmap_words(
         for word, i in zip(config.heatmap_words, asked.tolist(), strict=True)
         if i == UNKNOWN
     ]
-    notes = ["Cosines of the word vectors; words alike stand together."]
+    if len(found):
+        which = "Cosines of the words asked for"
+    elif (group != NO_GROUP).any():
+        each = config.heatmap_per_category
+        which = f"Cosines of the {each} most frequent words of each category"
+        found = np.concatenate(
+            [np.flatnonzero(group == g)[:each] for g in range(len(CATEGORIES))]
+        ).astype(np.int32)
+    else:
+        which = "Cosines of the most frequent words"
+        most = config.heatmap_per_category * len(CATEGORIES)
+        found = np.arange(min(most, len(vocab.words)), dtype=np.int32)
+    notes = [
+        f"{which}, ordered by clustering: the tree joins what is alike, by average "
+        "distance."
+    ]
     if missing:
         more = len(missing) - _NAMED
         names = [*missing[:_NAMED], *([f"{more} more"] if more > 0 else [])]
         notes.append(f"Not in the vocabulary: {', '.join(names)}.")
-    if len(found):
-        return found[cluster_order(unit[found])], np.full_like(found, NO_GROUP), notes
-    blocks = []
-    for number in range(len(CATEGORIES)):
-        members = np.flatnonzero(group == number)[: config.heatmap_per_category]
-        blocks.append(members[cluster_order(unit[members])])
-    chosen = np.concatenate(blocks).astype(np.int32)
-    if len(chosen):
-        each = config.heatmap_per_category
-        notes[0] = f"Cosines of the {each} most frequent words of each category."
-        return chosen, group[chosen], notes
-    most = config.heatmap_per_category * len(CATEGORIES)
-    frequent = np.arange(min(most, len(vocab.words)), dtype=np.int32)
-    notes[0] = "Cosines of the most frequent words; words alike stand together."
-    chosen = frequent[cluster_order(unit[frequent])]
-    return chosen, group[chosen], notes
+    return found, notes
+
+
+def _draw_frequency(vocab: Vocab, embeddings: Embeddings, group: Ids) -> Images:
+    center = embeddings.center
+    words = WordNorms(
+        words=vocab.words,
+        counts=np.maximum(vocab.counts, 1),  # drawn on a logarithmic scale
+        norms=_norms(center),
+        groups=tuple(CATEGORIES),
+        group=group,
+    )
+    note = (
+        "Of words as frequent, those in fewer contexts have the longer vectors "
+        "(Schakel and Wilson 2015)."
+    )
+    return frequency_images(words, [note])
+
+
+def _norms(center: Floats) -> Doubles:
+    norms: Doubles = np.sqrt(np.einsum("ij,ij->i", center, center, dtype=np.float64))
+    return norms
+
+
+def _draw_film(
+    vocab: Vocab, snapshots: Snapshots, history: TrainingHistory, group: Ids
+) -> Images:
+    words = snapshots.vectors.shape[1]
+    frames = [unit_vectors(each.astype(np.float32)) for each in snapshots.vectors]
+    depth = max(layout_depth(words, _FILM_PERPLEXITY), KEPT_DEPTH)
+    graphs = [neighbor_graph(unit, depth) for unit in frames]
+    # From the last to the first: what the words come to mean is laid out well, and
+    # the film shows how they came there.
+    layouts = aligned_layouts(graphs[::-1], pca(frames[-1], 2), _FILM_PERPLEXITY)
+    film = Film(
+        words=vocab.words[:words],
+        counts=vocab.counts[:words],
+        groups=tuple(CATEGORIES),
+        group=group[:words],
+        epochs=snapshots.epochs,
+        layouts=np.stack(layouts[::-1]),
+        neighbors=np.stack([graph.ids[:, :KEPT_DEPTH] for graph in graphs]),
+        cosines=np.stack([graph.cosines[:, :KEPT_DEPTH] for graph in graphs]),
+        loss=history.loss,
+    )
+    return {"html": film_html(film)}
 
 
 @dataclass(frozen=True)
-class _Atlas:
-    """What all maps have in common."""
+class _Drawn:
+    """The words that are drawn.
 
-    config: VisualizeConfig
+    Attributes:
+        ids: Shape (n,). Theirs in the vocabulary, rising.
+        words: As maps name and mark them.
+        chosen: Which they are, in words.
+    """
+
+    ids: Ids
     words: MapWords
-    unit: Doubles  # (n, d)
-    graph: Neighbors
-    start: Doubles  # (n, 3), principal components
-    chosen: str  # which words, in words
-
-    def draw(self, method: Projection, dims: int) -> Drawn:
-        """Draw one map: as a page, and in 2D as an image too."""
-        layout = self._lay_out(method, dims)
-        n = len(self.words.words)
-        title = f"{counted(n, 'word')} by {_NAMES[method]} in {dims}D"
-        notes = [
-            self.chosen,
-            f"{self._method(method, dims)} Near words are alike; axes have no unit.",
-        ]
-        metrics: dict[str, float] = {}
-        if n > _KEPT_DEPTH + 1:  # with fewer, all other words are the nearest
-            kept = float(neighbors_kept(self.graph, layout, _KEPT_DEPTH).mean())
-            metrics[f"map/{method}_{dims}d_neighbors_kept"] = kept
-            notes.append(
-                f"Of a word's {_KEPT_DEPTH} nearest words, {kept:.0%} are among the "
-                f"{_KEPT_DEPTH} nearest on this map, on average."
-            )
-        drawn = {"html": map_html(self.words, layout, title, notes)}
-        if dims == 2:
-            drawn["png"] = map_png(self.words, layout, title, notes)
-        return drawn, metrics
-
-    def _lay_out(self, method: Projection, dims: int) -> Floats:
-        config = self.config
-        match method:
-            case "pca":
-                return self.start[:, :dims].astype(np.float32)
-            case "tsne":
-                return tsne(
-                    self.graph,
-                    self.start,
-                    dims=dims,
-                    perplexity=config.tsne_perplexity,
-                    iterations=config.tsne_iterations,
-                    seed=config.seed,
-                )
-            case "umap":
-                return umap(
-                    self.fuzzy,
-                    self.start,
-                    dims=dims,
-                    min_dist=config.umap_min_dist,
-                    epochs=config.umap_epochs,
-                    seed=config.seed,
-                )
-
-    @cached_property
-    def fuzzy(self) -> "csr_array":
-        """UMAP's graph, for both numbers of dimensions."""
-        return fuzzy_graph(self.graph, self.config.umap_neighbors)
-
-    def _method(self, method: Projection, dims: int) -> str:
-        config = self.config
-        match method:
-            case "pca":
-                total = float(self.unit.var(axis=0).sum())
-                held = float(self.start[:, :dims].var(axis=0).sum())
-                share = held / total if total > 0 else 1.0
-                return f"The first {dims} components hold {share:.0%} of the variance."
-            case "tsne":
-                return (
-                    f"Cosine distances, perplexity {config.tsne_perplexity:g}, "
-                    f"{config.tsne_iterations:,} steps, seed {config.seed}."
-                )
-            case "umap":
-                return (
-                    f"Cosine distances, {config.umap_neighbors} neighbors, minimal "
-                    f"distance {config.umap_min_dist:g}, {config.umap_epochs:,} "
-                    f"epochs, seed {config.seed}."
-                )
+    chosen: str
 
 
-def _open_atlas(
-    config: VisualizeConfig, vocab: Vocab, unit: Doubles, group: Ids
-) -> _Atlas:
-    """Choose the words of the maps and find their neighbors."""
+def _choose(config: VisualizeConfig, vocab: Vocab, group: Ids) -> _Drawn:
+    """Choose the words of the maps."""
     total = len(vocab.words)
     frequent = total if config.words is None else min(config.words, total)
-    drawn = np.flatnonzero((np.arange(total) < frequent) | (group != NO_GROUP))
-    more = len(drawn) - frequent
+    ids = np.flatnonzero((np.arange(total) < frequent) | (group != NO_GROUP))
+    more = len(ids) - frequent
     chosen = (
         f"The vocabulary of {counted(total, 'word')}"
         if frequent == total
@@ -308,20 +349,84 @@ def _open_atlas(
     if more:
         chosen += f" and {more:,} more of the categories"
     chosen += f", from {counted(int(vocab.counts.sum()), 'token')}."
-    near = unit[drawn]
-    depth = max(
-        graph_depth(config.tsne_perplexity, config.umap_neighbors),
-        config.neighbors,
-        _KEPT_DEPTH,
-    )
-    graph = neighbor_graph(near, depth)
     words = MapWords(
-        words=tuple(vocab.words[i] for i in drawn),
-        ranks=drawn.astype(np.int32),
-        counts=vocab.counts[drawn],
+        words=tuple(vocab.words[i] for i in ids),
+        ranks=ids.astype(np.int32),
         groups=tuple(CATEGORIES),
-        group=group[drawn],
-        neighbors=graph.ids[:, : config.neighbors],
-        cosines=graph.cosines[:, : config.neighbors],
+        group=group[ids],
     )
-    return _Atlas(config, words, near, graph, pca(near, 3), chosen)
+    return _Drawn(ids.astype(np.int32), words, chosen)
+
+
+def _draw_map(
+    config: VisualizeConfig, drawn: _Drawn, atlas: Atlas, found: Map
+) -> Images:
+    """Draw a map in 2D as images."""
+    name = NAMES[found.projection]
+    title = f"{counted(len(drawn.ids), 'word')} by {name} in {found.dims}D"
+    made = atlas.told(found.projection, found.dims)
+    notes = [drawn.chosen, f"{made} Near words are alike; axes have no unit."]
+    if _tells(drawn):
+        notes.append(
+            f"Of a word's {KEPT_DEPTH} nearest words, {found.kept.mean():.0%} are "
+            f"among the {KEPT_DEPTH} nearest on this map, on average."
+        )
+    labeled = None
+    if config.label_categories is not None:
+        labeled = tuple(map(list(CATEGORIES).index, config.label_categories))
+    return map_images(drawn.words, found.layout, title, notes, labeled=labeled)
+
+
+def _tells(drawn: _Drawn) -> bool:
+    """Say whether kept neighbors tell anything: of few words all are the nearest."""
+    return len(drawn.ids) > KEPT_DEPTH + 1
+
+
+def _explore(
+    config: VisualizeConfig,
+    drawn: _Drawn,
+    atlas: Atlas,
+    maps: Sequence[Map],
+    *,
+    groups: Sequence[Grouping],
+    counts: Counts,
+    norms: Doubles,
+) -> bytes:
+    """Draw the explorer."""
+    near = atlas.graph.ids[:, :KEPT_DEPTH]
+    words = ExplorerWords(
+        words=drawn.words.words,
+        ranks=drawn.ids,
+        counts=counts,
+        unit=atlas.unit,
+        neighbors=atlas.graph.ids[:, : config.neighbors],
+        cosines=atlas.graph.cosines[:, : config.neighbors],
+    )
+    return explorer_html(
+        f"{counted(len(drawn.ids), 'word')} and their neighbors",
+        [drawn.chosen],
+        words,
+        [
+            WordMap(
+                each.projection,
+                NAMES[each.projection],
+                each.layout,
+                each.kept,
+                atlas.told(each.projection, each.dims),
+            )
+            for each in maps
+        ],
+        groupings=groups,
+        measures=[
+            Measure("count", "Frequency", "", counts.astype(np.float64), True),
+            Measure("norm", "Length of the vector", "vector length", norms),
+            Measure(
+                "neighbor_of",
+                f"Words that it is one of the {KEPT_DEPTH} nearest of",
+                "nearest of",
+                np.bincount(near.ravel(), minlength=len(near)).astype(np.float64),
+                True,
+            ),
+        ],
+        kept_depth=min(KEPT_DEPTH, near.shape[1]),
+    )

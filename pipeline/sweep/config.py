@@ -1,7 +1,7 @@
 """What a sweep is told, besides its space: the group `sweep` of the configuration."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,14 @@ from pipeline.fields import NaturalInt, PositiveInt
 SweepName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.+-]{0,99}$")]
 
 PROBE, HELDOUT_LOSS = "probe/f1", "train/heldout_loss"
+
+# What a loss is a mean over: K negatives drawn from the noise, for the pairs of a
+# window, of the words of a vocabulary. Another choice makes it another quantity.
+_LOSS_KEYS = {
+    f"train.{key}"
+    for key in ("window", "negatives", "noise_power", "subsample", "heldout_split")
+}
+_LOSS_GROUPS = ("vocab", "ingest")
 
 
 @dataclass(frozen=True)
@@ -71,3 +79,14 @@ def is_maximized(metric: str, direction: str = "auto") -> bool:
     if direction != "auto":
         return direction == "maximize"
     return not any(word in metric for word in ("loss", "seconds", "_mb"))
+
+
+def loss_keys(metric: str, keys: Iterable[str]) -> list[str]:
+    """Return the swept keys that make a loss another quantity; none for a score."""
+    if "loss" not in metric:
+        return []
+    return [
+        key
+        for key in keys
+        if key in _LOSS_KEYS or key.partition(".")[0] in _LOSS_GROUPS
+    ]

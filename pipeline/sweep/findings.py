@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +35,8 @@ from pipeline.core.statistics import (
 from pipeline.core.types import Doubles
 from pipeline.core.vectors import load_vectors
 from pipeline.errors import DataError
-from pipeline.sweep.results import Plain, SweepResults, TrialResult
+from pipeline.sweep.config import loss_keys
+from pipeline.sweep.results import Plain, SweepResults, TrialResult, maximizes
 
 # Besides the objective, the page can be asked about this many metrics.
 _MOST_METRICS = 30
@@ -45,14 +46,6 @@ _MOST_METRICS = 30
 _MOST_VECTORS = 81
 
 SHARED = " on shared pairs"
-
-# What a loss is a mean over: K negatives drawn from the noise, for the pairs of a
-# window, of the words of a vocabulary. Another choice makes it another quantity.
-_LOSS_KEYS = {
-    f"train.{key}"
-    for key in ("window", "negatives", "noise_power", "subsample", "heldout_split")
-}
-_LOSS_GROUPS = ("vocab", "ingest")
 
 
 @dataclass(frozen=True)
@@ -211,7 +204,7 @@ def _judge(
         for trial in cell.finished:
             row[seeds.index(trial.seed)] = trial.metrics.get(metric, math.nan)
     scores[~np.isfinite(scores)] = np.nan
-    maximize = _is_maximized(results, metric)
+    maximize = maximizes(results, metric)
     comparison = compare_cells(scores, maximize=maximize)
     changing = loss_keys(metric, factors)
     if changing and comparison.order:
@@ -233,23 +226,6 @@ def _judge(
     qualities = comparison.means[timed] * (1 if maximize else -1)
     front = tuple(timed[i] for i in pareto_front(costs, qualities))
     return Judged(metric, maximize, scores, comparison, intervals, effects, front)
-
-
-def loss_keys(metric: str, keys: Iterable[str]) -> list[str]:
-    """Return the swept keys that make a loss another quantity; none for a score."""
-    if "loss" not in metric:
-        return []
-    return [
-        key
-        for key in keys
-        if key in _LOSS_KEYS or key.partition(".")[0] in _LOSS_GROUPS
-    ]
-
-
-def _is_maximized(results: SweepResults, metric: str) -> bool:
-    if metric == results.objective:
-        return results.maximize
-    return not any(word in metric for word in ("loss", "seconds", "_mb"))
 
 
 def _overlaps(

@@ -1,10 +1,10 @@
 """The run that stands for a whole sweep in the tracking store."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.errors import RunGoneError
+from pipeline.errors import RunGoneError, TrackingError
 from pipeline.records import Status, process_tag
 from pipeline.sweep.ledger import Ledger, SweepRecord
 from pipeline.tracking.tracker import (
@@ -23,10 +23,12 @@ class Parent:
 
     Args:
         tracker: Its run; None if nothing is tracked.
+        sweep: The sweep's name.
     """
 
-    def __init__(self, tracker: Tracker | None) -> None:
+    def __init__(self, tracker: Tracker | None, sweep: str) -> None:
         self._tracker = tracker
+        self._sweep = sweep
 
     @property
     def run_id(self) -> str | None:
@@ -47,6 +49,20 @@ class Parent:
         """Log the best value of each metric."""
         if self._tracker:
             self._tracker.log_metrics(values)
+
+    def keep_view(self, params: Sequence[str], metric: str, *, maximize: bool) -> None:
+        """Have the UI show these, where it compares the trials."""
+        if self._tracker is None or self._tracker.experiment is None:
+            return
+        from pipeline.tracking.mlflow_views import keep_view
+
+        place = self._tracker.uri, self._tracker.experiment
+        try:
+            keep_view(
+                *(*place, self._sweep), params=params, metric=metric, maximize=maximize
+            )
+        except TrackingError as error:
+            log.warning("the UI's view of the sweep was not kept: %s", error)
 
     def log_files(self, files: Mapping[str, bytes]) -> None:
         """Keep files of the sweep, by their path."""
@@ -71,7 +87,7 @@ def open_parent(
         TrackingError: if the store cannot be reached or used.
     """
     if isinstance(tracking, OffTracking):
-        return Parent(None)
+        return Parent(None, record.name)
     tags = {"sweep": record.name, "process": process_tag()}
     if record.git.commit:
         tags |= {
@@ -97,4 +113,4 @@ def open_parent(
             "sweep.overrides": " ".join(record.overrides),
         }
     )
-    return Parent(tracker)
+    return Parent(tracker, record.name)

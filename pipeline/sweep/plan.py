@@ -1,6 +1,7 @@
 """Which trials a sweep has: those that stand, and those that are added."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +9,17 @@ from typing import Any
 
 from pipeline.artifacts import json_digest
 from pipeline.errors import ConfigError, SweepError
-from pipeline.sweep.config import SweepConfig, is_maximized, resolved_objective
+from pipeline.sweep.config import (
+    SweepConfig,
+    is_maximized,
+    loss_keys,
+    resolved_objective,
+)
 from pipeline.sweep.ledger import Ledger, SweepRecord, TrialRecord, flat
 from pipeline.sweep.search import Cell, Tried, grid_cells, random_cell, tpe_cells
 from pipeline.sweep.space import Axis
+
+log = logging.getLogger(__name__)
 
 # What can differ between trials that are the same: where things lie and how fast
 # they are computed, never what comes out.
@@ -287,6 +295,13 @@ class Planner:
         before = [trial for trial in trials if trial.index < batch.start]
         finished = [t.metrics for t in before if t.outcome == "finished"]
         metric = resolved_objective(config.objective, finished)
+        changing = loss_keys(metric, self._space.keys)
+        if finished and changing and batch.start == config.batch:  # once a sweep
+            log.warning(
+                "sweep %s looks for a low %s, which is another quantity at each value "
+                "of %s: name a score of the vectors (sweep.objective)",
+                *(self._ledger.name, metric, " and of ".join(changing)),
+            )
         maximize = is_maximized(metric, config.direction)
         tried = _tried(before, metric, maximize=maximize)
         return tpe_cells(axes, config, tried, count=len(batch), maximize=maximize)

@@ -11,7 +11,8 @@ from pipeline.core.labels import shown
 from pipeline.core.similarity import WordPair
 from pipeline.sweep import tables
 from pipeline.sweep.charts import MOST_HEATMAPS, MOST_RANKED, heatmap_pairs, spec
-from pipeline.sweep.findings import Findings, Judged, find, loss_keys
+from pipeline.sweep.config import loss_keys
+from pipeline.sweep.findings import Findings, Judged, find
 from pipeline.sweep.markdown import markdown
 from pipeline.sweep.results import SweepResults
 from pipeline.sweep.script import SCRIPT

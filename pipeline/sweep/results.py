@@ -9,7 +9,7 @@ from typing import Literal
 from pipeline.loading import local_folder
 from pipeline.sweep.config import is_maximized, resolved_objective
 from pipeline.sweep.ledger import Ledger, SweepRecord, TrialRecord, flat
-from pipeline.tracking.addresses import compare_address, run_address
+from pipeline.tracking.addresses import run_address, view_address, view_key
 
 Plain = str | int | float | bool | None
 Status = Literal["finished", "failed", "pruned", "running", "missing"]
@@ -102,13 +102,14 @@ def read_results(
     metric = objective or resolved_objective(sweep.config.objective, finished)
     direction = "auto" if objective else sweep.config.direction
     keys = list(dict.fromkeys(key for trial in trials for key in trial.cell))
-    runs = [trial.run_id for trial in trials if trial.run_id]
     return SweepResults(
         name=sweep.name,
         objective=metric,
         maximize=is_maximized(metric, direction),
         trials=tuple(_result(ledger, sweep, trial, keys, port) for trial in trials),
-        ui_address=compare_address(sweep.tracking, sweep.experiment, runs, port),
+        ui_address=view_address(
+            sweep.tracking, sweep.experiment, view_key(sweep.name), port
+        ),
     )
 
 
@@ -144,12 +145,20 @@ def best_values(results: SweepResults) -> dict[str, float]:
             for name, value in trial.metrics.items():
                 found.setdefault(name, []).append(value)
     return {
-        name: max(values) if _maximized(results, name) else min(values)
+        name: max(values) if maximizes(results, name) else min(values)
         for name, values in sorted(found.items())
     }
 
 
-def _maximized(results: SweepResults, metric: str) -> bool:
+def swept_params(results: SweepResults) -> list[str]:
+    """Return the keys that differ between trials; the seed too, if there are some."""
+    cells = [{**trial.cell, "seed": trial.seed} for trial in results.trials]
+    keys = dict.fromkeys(key for cell in cells for key in cell)
+    return [key for key in keys if len({repr(cell.get(key)) for cell in cells}) > 1]
+
+
+def maximizes(results: SweepResults, metric: str) -> bool:
+    """Say whether more of a metric is better, as the sweep has it."""
     return results.maximize if metric == results.objective else is_maximized(metric)
 
 

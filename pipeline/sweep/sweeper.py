@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipeline import provenance
 from pipeline.config import check_config
+from pipeline.core.score_files import named_files
+from pipeline.core.similarity import WordPair, read_pairs
 from pipeline.errors import SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline
@@ -28,6 +30,7 @@ from pipeline.sweep.results import (
     best_trial,
     best_values,
     read_results,
+    swept_params,
 )
 from pipeline.sweep.space import split_overrides
 from pipeline.sweep.trial import Membership, code_of, run_config
@@ -157,7 +160,11 @@ def _run_batches(
             busy = [job for job in jobs if ledger.trial(job[0]).outcome == "planned"]
             if busy:
                 launch.launch(ledger.name, busy, wait=True)
-            parent.log(best_values(read_results(ledger)))
+            results = read_results(ledger)
+            parent.log(best_values(results))
+            parent.keep_view(
+                swept_params(results), results.objective, maximize=results.maximize
+            )
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
     return failed
@@ -187,18 +194,32 @@ def _draw_best(ledger: Ledger, parent: Parent) -> None:
         )
 
 
-def write_report_files(results: SweepResults, folder: Path) -> list[Path]:
+def write_report_files(
+    ledger: Ledger, results: SweepResults, folder: Path
+) -> list[Path]:
     """Write the report of a sweep, and return its files."""
     from pipeline.sweep.report import write_report
 
-    write_report(results, folder)
+    words = {t.vocab_digest for t in results.trials if t.status == "finished"}
+    write_report(results, folder, pairs=_word_pairs(ledger) if len(words) > 1 else None)
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _word_pairs(ledger: Ledger) -> dict[str, Sequence[WordPair]]:
+    """Read the word pairs that the trials were scored on; none where they are gone."""
+    given = ledger.sweep().base.get("evaluate", {}).get("similarity_files", ())
+    try:
+        files = named_files("evaluate.similarity_files", given)
+        return {name: read_pairs(path) for name, path in files.items()}
+    except W2VError as error:
+        log.warning("the report has no scores on shared word pairs: %s", error)
+        return {}
 
 
 def _report(ledger: Ledger, parent: Parent) -> None:
     """Write the report, and keep it with the parent."""
     folder = ledger.folder / "report"
-    files = write_report_files(read_results(ledger), folder)
+    files = write_report_files(ledger, read_results(ledger), folder)
     parent.log_files(
         {f"report/{p.relative_to(folder).as_posix()}": p.read_bytes() for p in files}
     )

@@ -4,14 +4,10 @@ Its pages are parts of the address behind the #, which MLflow documents nowhere;
 are those of `mlflow/server/js/src/experiment-tracking/routes.ts` (3.17).
 """
 
-import json
-from collections.abc import Sequence
-from urllib.parse import quote
+import hashlib
 
 from pipeline.records import TrackingRecord
 from pipeline.tracking.ui import ui_address
-
-_MOST_COMPARED = 200  # 7,000 characters, near to what servers and browsers take
 
 
 def run_address(
@@ -23,25 +19,28 @@ def run_address(
     return f"{_server(tracking, port)}/#/experiments/{experiment}/runs/{run_id}"
 
 
-def compare_address(
-    tracking: TrackingRecord, experiment: str | None, runs: Sequence[str], port: int
+def view_key(sweep: str) -> str:
+    """Return the key of the view that compares a sweep's trials."""
+    return f"sweep-{hashlib.sha256(sweep.encode()).hexdigest()[:16]}"
+
+
+def view_address(
+    tracking: TrackingRecord, experiment: str | None, key: str, port: int
 ) -> str | None:
-    """Return where runs are compared, with parallel coordinates.
+    """Return where runs are compared as a kept view says.
 
     Args:
         tracking: Where they are tracked.
         experiment: Id of their group; None if they are not tracked.
-        runs: Their ids; of more than 200, the first 200.
+        key: The view's (see `mlflow_views`).
         port: Port of `w2v ui`; a server has its own.
     """
-    if experiment is None or not runs:
+    if experiment is None:
         return None
-    query = {"runs": list(runs[:_MOST_COMPARED]), "experiments": [experiment]}
-    pairs = (
-        f"{key}={quote(json.dumps(value, separators=(',', ':')))}"
-        for key, value in query.items()
+    return (
+        f"{_server(tracking, port)}/#/experiments/{experiment}/runs"
+        f"?viewStateShareKey={key}&compareRunsMode=CHART"
     )
-    return f"{_server(tracking, port)}/#/compare-runs?{'&'.join(pairs)}"
 
 
 def _server(tracking: TrackingRecord, port: int) -> str:

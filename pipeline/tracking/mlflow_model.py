@@ -5,10 +5,12 @@ pickle. It is linked to its run, at `runs:/<run_id>/model`.
 """
 
 import importlib.metadata
+import json
+import platform
+import shutil
 import tempfile
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.vectors import load_vectors
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
-    from pandas import DataFrame
 
 NAME = "model"
 
@@ -61,42 +62,69 @@ def log_model(
 
 
 def save_model(folder: Path, vectors: Path, model: "LoggedModel", run_id: str) -> None:
-    """Write the model's folder."""
+    """Write the model's folder as `mlflow.pyfunc.save_model` would.
+
+    That function looks through the files of all installed packages for the two that
+    are required here, whose versions are known: over a second in each process.
+    """
     import mlflow.pyfunc
     from mlflow.models import Model
 
+    kept = folder / "artifacts" / vectors.name
+    kept.parent.mkdir(parents=True)
+    shutil.copyfile(vectors, kept)
+    shutil.copyfile(_SCRIPT, folder / _SCRIPT.name)
+    versions = {name: importlib.metadata.version(name) for name in ("mlflow", "numpy")}
+    required = [f"{name}=={version}" for name, version in versions.items()]
+    python = platform.python_version()
+    conda: dict[str, object] = {"name": "mlflow-env", "channels": ["conda-forge"]}
+    conda["dependencies"] = [f"python={python}", "pip", {"pip": required}]
+    virtual = {"python": python, "build_dependencies": ["pip", "setuptools", "wheel"]}
+    virtual["dependencies"] = ["-r requirements.txt"]
+    example = _example(vectors)
+    for name, content in {
+        "requirements.txt": "\n".join(required),
+        "conda.yaml": json.dumps(conda),  # JSON is YAML
+        "python_env.yaml": json.dumps(virtual),
+        "input_example.json": json.dumps(example),
+        "serving_input_example.json": json.dumps({"dataframe_split": example}),
+    }.items():
+        (folder / name).write_text(content, encoding="utf-8")
     described = Model(
         artifact_path=model.artifact_location,
         run_id=run_id,
         model_uuid=model.model_id,
         model_id=model.model_id,
+        signature=_signature(),
+        saved_input_example_info={
+            "artifact_path": "input_example.json",
+            "serving_input_path": "serving_input_example.json",
+            "type": "dataframe",
+            "pandas_orient": "split",
+        },
+        model_size_bytes=sum(path.stat().st_size for path in folder.rglob("*.*")),
     )
-    versions = {name: importlib.metadata.version(name) for name in ("mlflow", "numpy")}
-    with warnings.catch_warnings():
-        # What it uses of pandas' old ways is not for our users to change.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        mlflow.pyfunc.save_model(
-            str(folder),
-            python_model=str(_SCRIPT),
-            artifacts={"vectors": str(vectors)},
-            signature=_signature(),
-            input_example=_example(vectors),
-            mlflow_model=described,
-            pip_requirements=[
-                f"{name}=={version}" for name, version in versions.items()
-            ],
-        )
+    mlflow.pyfunc.add_to_model(
+        described,
+        "mlflow.pyfunc.loaders.code_model",
+        conda_env="conda.yaml",
+        python_env="python_env.yaml",
+        model_code_path=_SCRIPT.name,
+        artifacts={
+            "vectors": {"path": f"artifacts/{vectors.name}", "uri": vectors.name}
+        },
+        streamable=False,
+    )
+    described.save(str(folder / "MLmodel"))
 
 
-def _example(vectors: Path) -> "DataFrame":
-    """Return requests of both kinds, in words that the vectors have."""
-    from pandas import DataFrame
-
+def _example(vectors: Path) -> dict[str, list[Any]]:
+    """Return requests of both kinds, in words that the vectors have, as a table."""
     words = [word for word in load_vectors(vectors).words if len(word) <= _LONGEST]
-    rows: list[dict[str, str | None]] = [{"word": word} for word in words[:1]]
+    rows: list[list[str | None]] = [[word, None, None, None] for word in words[:1]]
     if len(words) > 2:
-        rows.append(dict(zip("abc", words, strict=False)))
-    return DataFrame(rows, columns=list(_COLUMNS), dtype=object)
+        rows.append([None, *words[:3]])
+    return {"columns": list(_COLUMNS), "data": rows}
 
 
 def _signature() -> "ModelSignature":
@@ -109,10 +137,7 @@ def _signature() -> "ModelSignature":
     )
     return ModelSignature(
         inputs=Schema(
-            [
-                ColSpec(DataType.string, name, required=False)
-                for name in ("word", *"abc")
-            ]
+            [ColSpec(DataType.string, name, required=False) for name in _COLUMNS]
         ),
         outputs=Schema(
             [

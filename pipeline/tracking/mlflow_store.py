@@ -1,5 +1,6 @@
 """MLflow itself, quietly imported, and this project's own store for it."""
 
+import functools
 import importlib
 import logging
 import os
@@ -65,14 +66,13 @@ def ready_store(home: Path) -> str:
         )
     import_mlflow()
     import mlflow
-    from mlflow.store.db import utils
     from sqlalchemy.exc import SQLAlchemyError
 
     path = home / "mlflow.db"
     try:
         kept = sqlite_store.ready(
             path,
-            current=lambda file: _schema(file) == utils._get_latest_schema_revision(),
+            current=lambda file: _schema(file) == _latest_schema(),
             make=lambda file: _make_store(file, home / "artifacts"),
             renew=_renew_store,
         )
@@ -113,6 +113,14 @@ def probe(uri: str) -> None:
             f"tracking server {uri} cannot be reached: {reason_of(error)}. Start it "
             "(mlflow server), correct tracking.uri, or track with tracking=local"
         ) from error
+
+
+@functools.cache
+def _latest_schema() -> str:
+    """Return the schema version of this MLflow, which reads 70 files to know it."""
+    from mlflow.store.db import utils
+
+    return str(utils._get_latest_schema_revision())
 
 
 def _schema(path: Path) -> str:

@@ -266,14 +266,12 @@ class MlflowTracker:
             self.log_file(local, folder)
 
     def log_table(self, table: pa.Table, path: str) -> None:
-        """Keep a table as JSON, and have the UI draw it as a table."""
+        """Keep a table as JSON; once the run ends, the UI draws it as a table."""
         path = artifact_path(f"{path}.json")
         self.log_bytes(table_json(table), path)
         shown = [*self._tables, path] if path not in self._tables else self._tables
-        value = json.dumps([{"path": p, "type": "table"} for p in shown])
-        if len(value) <= LONGEST_TAG:  # some 100 tables; the rest is plain JSON
+        if len(_tables_tag(shown)) <= LONGEST_TAG:  # some 100; the rest is plain JSON
             self._tables = shown
-            self._sender.send(Tags({_TABLES_TAG: value}))
 
     def log_corpus(
         self,
@@ -313,6 +311,8 @@ class MlflowTracker:
     def end(self, status: Status, message: str = "") -> None:
         """Close the run, after a last attempt to send what waits."""
         self._sampler.stop()
+        if self._tables:
+            self._sender.send(Tags({_TABLES_TAG: _tables_tag(self._tables)}))
         if message:
             self.set_tags({"message": message, _NOTE_TAG: _note(message)})
         if status != "RUNNING":
@@ -488,6 +488,10 @@ def _is_refusal(error: Exception) -> bool:
     else:
         status = getattr(getattr(error, "response", None), "status_code", 0)
     return 400 <= status < 500 and status not in _AGAIN_LATER
+
+
+def _tables_tag(paths: Sequence[str]) -> str:
+    return json.dumps([{"path": path, "type": "table"} for path in paths])
 
 
 def _note(message: str) -> str:

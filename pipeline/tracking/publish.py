@@ -15,6 +15,7 @@ from pipeline.core.types import (
     EncodedCorpus,
     Figures,
     Metrics,
+    Snapshots,
     Tables,
     TrainingHistory,
     Vocab,
@@ -41,6 +42,7 @@ def publish(
         EncodedCorpus    nothing: it follows from the two above
         TrainingHistory  curves train/..., and tables/history
         Embeddings       vectors/vectors.npz, and the model
+        Snapshots        nothing: the film is made of them
         Metrics          metrics
         Tables           tables/<name>
         Figures          figures/<file>
@@ -127,6 +129,11 @@ def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
         none = np.empty((len(embeddings.words), 0), np.float32)
         save_vectors(path, replace(embeddings, context=none))
         tracker.log_model(path)
+
+
+@_publish.register
+def _(snapshots: Snapshots, *_: object) -> None:
+    """Publish nothing: they are there for the film."""
 
 
 @_publish.register

@@ -10,6 +10,7 @@ from pipeline.core.analogy import (
     ordered_questions,
     read_questions,
     solve,
+    solve_by,
     word_analogy,
 )
 from pipeline.core.similarity import unit_vectors
@@ -60,6 +61,37 @@ def test_answers_equal_a_naive_loop(rng, method):
         order = sorted(set(range(80)) - set(query.tolist()), key=lambda i: -naive[i])
         assert found.tolist() == order[:5]
         np.testing.assert_allclose(score, [naive[i] for i in order[:5]], **SCORE)
+
+
+@pytest.mark.parametrize("method", ["add", "mul"])
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-7, 0.0])
+def test_the_first_answer_is_that_of_the_ranking_however_near_others_are(
+    rng, method, spread
+):
+    # Words of a few directions, moved a little: single precision cannot tell them.
+    vectors = rng.normal(size=(6, 8))[rng.integers(0, 6, size=300)]
+    vectors += spread * rng.normal(size=(300, 8))
+    unit = unit_vectors(vectors.astype(np.float32))
+    queries = rng.integers(0, 300, size=(200, 3)).astype(np.int32)
+    queries[50:120, :2] = queries[50, :2]  # with the same a and b
+
+    first = solve(unit, queries, method=method)
+    ranked = solve(unit, queries, method=method, top_k=2)
+
+    np.testing.assert_array_equal(first[0], ranked[0][:, :1])
+    np.testing.assert_array_equal(first[1], ranked[1][:, :1])
+
+
+def test_methods_answer_together_as_they_do_alone(rng):
+    unit = unit_vectors(rng.normal(size=(60, 5)).astype(np.float32))
+    queries = rng.integers(0, 60, size=(40, 3)).astype(np.int32)
+
+    together = solve_by(unit, queries, ("mul", "add"), top_k=3)
+
+    for method in analogy.METHODS:
+        ids, scores = solve(unit, queries, method=method, top_k=3)
+        np.testing.assert_array_equal(together[method][0], ids)
+        np.testing.assert_array_equal(together[method][1], scores)
 
 
 def test_3cosadd_equals_gensims(rng):

@@ -176,9 +176,13 @@ SECTIONS = ": fruit\n# all of them\napple  pear\nplum apple\n\n: tools\nhammer\n
         "apple fruit\npear fruit\nplum fruit\nhammer tools\n",
         "Word\tCategory\napple\tfruit\npear\tfruit\nplum\tfruit\nhammer\ttools",
         '"apple","fruit"\npear, fruit\nplum,fruit\napple,fruit\nhammer,tools\n',
+        "category,word\nfruit,apple\nfruit,pear\nfruit,plum\ntools,hammer\n",
+        "Class\tConcept\r\nfruit\tapple\r\nfruit\tpear\r\nfruit\tplum\r\ntools\thammer",
+        "# two\nfruit: apple pear plum\n\ntools: hammer\n",
+        "fruit: apple, pear,plum\ntools:  hammer,\nfruit: pear\n",
     ],
 )
-def test_categories_are_read_in_either_form(tmp_path, text):
+def test_categories_are_read_in_any_of_the_forms(tmp_path, text):
     path = tmp_path / "groups.txt"
     path.write_text(text)
 
@@ -197,6 +201,10 @@ def test_categories_are_read_in_either_form(tmp_path, text):
         ("a b\nc d e", r"groups\.txt:2: expected 2 columns \(word, category\)"),
         ("a\tb\nc\t", r"groups\.txt:2: expected a category of 'c'"),
         ("a\tb\n\tc", r"groups\.txt:2: expected 2 columns"),
+        ("a: b c\nd e", r"groups\.txt:2: expected 'category: word word', found 'd e'"),
+        ("a: b c\nd:", r"groups\.txt:2: expected 'category: word word', found 'd:'"),
+        ("category,word\na,", r"groups\.txt:2: expected a word of 'a'"),
+        ("fruit apple\nfruit pear\ntools saw", "one word in each. Is the category the"),
     ],
 )
 def test_a_malformed_category_file_is_named(tmp_path, text, message):

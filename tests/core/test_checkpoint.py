@@ -16,7 +16,7 @@ from pipeline.core.checkpoint import (
     save_checkpoint,
     sound_checkpoints,
 )
-from pipeline.core.types import Normalization, TrainingHistory, Vocab
+from pipeline.core.types import Normalization, Snapshots, TrainingHistory, Vocab
 from pipeline.core.vectors import load_vectors, save_vectors
 from pipeline.errors import DataError, StorageError
 
@@ -39,6 +39,10 @@ def checkpoint_of(epoch=2, heldout=True, words=("the", "cat", "né")):
             heldout_loss=rng.random(epoch if heldout else 0),
             learning_rate=rng.random(epoch),
         ),
+        snapshots=Snapshots(
+            np.arange(min(epoch, 3) + 1, dtype=np.int32),
+            rng.normal(size=(min(epoch, 3) + 1, 2, 4)).astype(np.float16),
+        ),
         hyperparameters={"lr": 0.1 + 0.2, "heldout_split": None, "kernel": "numpy"},
         corpus="ab" * 32,
     )
@@ -53,6 +57,8 @@ def same(a, b):
         lambda c: c.history.loss,
         lambda c: c.history.heldout_loss,
         lambda c: c.history.learning_rate,
+        lambda c: c.snapshots.epochs,
+        lambda c: c.snapshots.vectors,
     ]
     return (
         all(
@@ -150,6 +156,13 @@ def with_settings(**changed):
         ({"counts": lambda a: a[:2]}, "counts that do not fit"),
         ({"center": lambda a: a[:2]}, "3 words with center vectors"),
         ({"center": lambda a: a * np.nan}, "not finite"),
+        ({"snapshots": lambda a: a[1:]}, "snapshots that are not of 2 epochs"),
+        ({"snapshots": lambda a: a[:, :, 1:]}, "snapshots that are not"),
+        ({"snapshots": lambda a: a.repeat(2, axis=1)}, "snapshots that are not"),
+        ({"snapshots": lambda a: a * np.float16(np.nan)}, "snapshots that are not"),
+        ({"snapshot_epochs": lambda a: a + 1}, "snapshots that are not"),
+        ({"snapshot_epochs": lambda a: a[::-1]}, "snapshots that are not"),
+        ({"snapshot_epochs": lambda a: a * 2}, "snapshots that are not"),
         ({"settings": with_settings(epoch="2")}, "settings"),
         ({"settings": with_settings(epoch=-1)}, "history that is not of -1 epochs"),
         ({"settings": with_settings(checkpoint=99)}, "'checkpoint': 99"),

@@ -53,6 +53,16 @@ def test_norms_are_correlated_with_frequency(rng):
     assert bands[1]["mean_norm"] == pytest.approx(few, abs=1e-5)
 
 
+def test_counts_that_are_not_known_make_no_bands_and_no_correlation(rng):
+    found = geometry(embeddings_of(rng.normal(size=(20, 4))), [0] * 20)
+
+    assert "geometry/norm_frequency" not in found.scores
+    assert audit(found)["geometry/norm_frequency"]["note"] == "counts are not known"
+    assert "geometry_norms" not in found.tables
+    words = found.tables["geometry_words"]
+    assert words.column("count").to_pylist() == [None] * 20
+
+
 def test_only_the_most_frequent_words_are_looked_at(rng):
     vectors = rng.normal(size=(50, 4))
     counts = np.arange(50, 0, -1)

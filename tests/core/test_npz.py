@@ -157,6 +157,7 @@ def test_changed_content_with_right_checksums_of_its_own_is_refused(tmp_path):
         (npy_header("<f4", (4,)) + bytes(16), "expected 2 dimensions of <f4"),
         (npy_header("<f8", (1, 2)) + bytes(16), "expected 2 dimensions of <f4"),
         (npy(np.zeros((2, 2), ">f4")), "unexpected header"),
+        (npy_header("<f4", (2, 2)).replace(b"<f4", b"<f1"), "elements of no type"),
         (npy(np.asfortranarray(np.ones((2, 2), np.float32))), "unexpected header"),
         (npy(np.array([[object()]], object)), "unexpected header"),
         (b"", "not an array of .npy format 1.0"),

@@ -7,7 +7,12 @@ from pipeline.core.analogy import Question, read_questions
 from pipeline.core.analogy_scores import by_section, score_analogies
 from pipeline.core.category_scores import score_categories
 from pipeline.core.listings import list_answers, list_neighbors
-from pipeline.core.similarity import WordPair, random_vectors, unit_vectors
+from pipeline.core.similarity import (
+    WordPair,
+    random_vectors,
+    read_pairs,
+    unit_vectors,
+)
 from pipeline.core.similarity_scores import score_similarity
 from pipeline.core.types import Embeddings, Normalization
 from pipeline.errors import DataError
@@ -72,6 +77,17 @@ def test_neighbors_are_listed_by_rank_with_their_counts():
     near = {"word": "a", "rank": 1, "neighbor": "b", "cosine": cosine, "count": 5}
     far = {"word": "a", "rank": 2, "neighbor": "c", "cosine": 0.0, "count": 3}
     assert table.to_pylist() == [near, far]
+
+
+def test_neighbors_have_no_count_where_counts_are_not_known():
+    embeddings = embeddings_of(np.eye(2), ["a", "b"])
+
+    table = list_neighbors(
+        embeddings, unit_of(embeddings), ["a"], counts=np.zeros(2, int), top_k=1
+    ).tables["neighbors"]
+
+    assert table.column("neighbor").to_pylist() == ["b"]
+    assert table.column("count").to_pylist() == [None]
 
 
 def test_words_that_the_vocabulary_lacks_are_listed_with_no_neighbor():
@@ -143,6 +159,27 @@ def test_similarity_equals_spearman_of_gensims_cosines(rng):
     rows = found.tables["similarity_pairs"].to_pylist()
     np.testing.assert_allclose([row["cosine"] for row in rows[:40]], cosines, atol=1e-6)
     assert [(row["found"], row["cosine"]) for row in rows[40:]] == [(False, None)] * 2
+
+
+def test_both_policies_equal_gensims_word_pairs(rng, tmp_path):
+    embeddings = embeddings_of(rng.normal(size=(30, 10)))
+    path = tmp_path / "pairs.tsv"
+    pairs = [rng.choice(30, 2, replace=False) for _ in range(50)]
+    lines = [f"W{a}\tw{b}\t{i % 11}" for i, (a, b) in enumerate(pairs)]
+    path.write_text("\n".join([*lines, "w0\tnone\t9", "none\tnowhere\t2"]))
+
+    found = score_similarity(
+        embeddings, *spaces_of(embeddings), "set", read_pairs(path), seed=1
+    )
+
+    for metric, zero in (("similarity/set", False), ("similarity/set_zero", True)):
+        _, spearman, missing = gensim_of(embeddings).evaluate_word_pairs(
+            str(path), dummy4unknown=zero
+        )
+        assert found.scores[metric] == pytest.approx(spearman.statistic, abs=1e-12)
+        assert 1 - found.scores["similarity/set_coverage"] == pytest.approx(
+            missing / 100
+        )
 
 
 def test_an_undefined_similarity_is_no_metric_and_its_table_says_why():

@@ -145,6 +145,17 @@ def test_zero_vectors_have_cosine_zero():
 # The best, the nearest
 
 
+@pytest.mark.parametrize("levels", [3, 40, 10**6])
+@pytest.mark.parametrize("size", [1_279, 1_280, 3_001, 21_009])
+def test_the_best_of_many_scores_are_those_of_a_stable_sort(rng, size, levels):
+    scores = rng.integers(0, levels, size).astype(np.float64)
+    scores[rng.integers(0, size, 5)] = -np.inf
+
+    for top_k in (1, 2, 10, 50, size):
+        found = best(scores, top_k)
+        assert found.tolist() == np.argsort(-scores, kind="stable")[:top_k].tolist()
+
+
 @given(st.lists(st.integers(-3, 3)), st.integers(0, 40))
 def test_best_orders_by_score_then_id(scores, top_k):
     found = best(np.array(scores, np.float64), top_k)

@@ -103,7 +103,7 @@ def run(folder, corpus, config=CONFIG, report=None):
 
 
 def bits(result):
-    embeddings, history = result
+    embeddings, history, snapshots = result
     return [
         array.tobytes()
         for array in (
@@ -112,6 +112,8 @@ def bits(result):
             history.loss,
             history.heldout_loss,
             history.learning_rate,
+            snapshots.epochs,
+            snapshots.vectors,
         )
     ]
 
@@ -243,7 +245,7 @@ def test_training_matches_a_naive_replay(tmp_path, corpus, changed):
     config = dataclasses.replace(CONFIG, **changed)
     center, context, expected = naive_train(config, corpus)
 
-    embeddings, history = run(tmp_path, corpus, config)
+    embeddings, history, _ = run(tmp_path, corpus, config)
 
     np.testing.assert_allclose(history.loss, expected[:, 0], rtol=1e-6)
     np.testing.assert_allclose(history.heldout_loss, expected[:, 1], rtol=1e-6)
@@ -256,7 +258,7 @@ def test_training_matches_a_naive_replay(tmp_path, corpus, changed):
 def test_heldout_loss_is_that_of_the_vectors_by_brute_force(tmp_path, corpus):
     config = dataclasses.replace(CONFIG, lr=0.3, epochs=10)
 
-    embeddings, history = run(tmp_path, corpus, config)
+    embeddings, history, _ = run(tmp_path, corpus, config)
 
     expected = naive_heldout(config, corpus, embeddings.center, embeddings.context)
     assert history.heldout_loss[-1] == pytest.approx(expected, rel=1e-6)
@@ -266,7 +268,7 @@ def test_heldout_pairs_and_negatives_are_the_same_in_each_epoch(tmp_path, corpus
     # With nothing learned, only another draw could change the loss.
     config = dataclasses.replace(CONFIG, lr=1e-30, lr_min=0.0)
 
-    _, history = run(tmp_path, corpus, config)
+    _, history, _ = run(tmp_path, corpus, config)
 
     assert len(set(history.heldout_loss.tolist())) == 1
     # The output vectors stay zero: log 2 for each of the terms that count.
@@ -277,7 +279,7 @@ def test_the_rate_falls_linearly_with_the_words_done(tmp_path, corpus):
     config = dataclasses.replace(CONFIG, epochs=2)
     report = Recorder()
 
-    _, history = run(tmp_path, corpus, config, report)
+    _, history, _ = run(tmp_path, corpus, config, report)
 
     blocks = np.array(report.steps[1:])
     before = np.cumsum(blocks) - blocks
@@ -303,7 +305,7 @@ def test_words_of_the_same_contexts_become_neighbors(tmp_path, kernel_cache, ker
     changed = {"kernel": kernel, "kernel_cache": kernel_cache, "seed": 1}
     config = TrainConfig(**DEFAULTS | {"dim": 16, "epochs": 5} | changed)
 
-    embeddings, history = run(tmp_path, planted(), config)
+    embeddings, history, _ = run(tmp_path, planted(), config)
 
     unit = embeddings.center / np.linalg.norm(embeddings.center, axis=1, keepdims=True)
     cosines = unit[:24] @ unit[:24].T
@@ -349,7 +351,7 @@ def test_several_splits_are_trained_on_one_after_another(tmp_path, corpus):
     config = dataclasses.replace(CONFIG, heldout_split=None)
     report = Recorder()
 
-    _, history = run(tmp_path, (both, vocab), config, report)
+    _, history, _ = run(tmp_path, (both, vocab), config, report)
 
     known = sum(np.count_nonzero(s.ids != UNKNOWN) for s in encoded.splits.values())
     assert report.total == (3 * known, "words")
@@ -360,7 +362,7 @@ def test_several_splits_are_trained_on_one_after_another(tmp_path, corpus):
 def test_metrics_and_progress_tell_of_each_epoch(tmp_path, corpus):
     report = Recorder()
 
-    _, history = run(tmp_path, corpus, report=report)
+    _, history, _ = run(tmp_path, corpus, report=report)
 
     words = int(corpus[1].counts.sum())
     assert report.total == (3 * words, "words")
@@ -523,15 +525,45 @@ def test_old_checkpoints_of_other_settings_give_way(tmp_path, corpus):
 
 
 def test_the_last_checkpoint_holds_the_result(tmp_path, corpus):
-    embeddings, history = run(tmp_path, corpus)
+    result = run(tmp_path, corpus)
 
     found = load_checkpoint(find_checkpoints(tmp_path)[0])
 
-    assert bits((found.embeddings, found.history)) == bits((embeddings, history))
+    assert bits((found.embeddings, found.history, found.snapshots)) == bits(result)
     assert found.vocab.words == corpus[1].words
     assert found.words_done == 3 * corpus[1].counts.sum()
     assert found.hyperparameters["lr"] == 0.025
     assert "keep_checkpoints" not in found.hyperparameters
+
+
+def test_snapshots_are_the_vectors_after_each_epoch(tmp_path, corpus):
+    config = dataclasses.replace(CONFIG, snapshots=7, keep_checkpoints=9)
+
+    embeddings, _, snapshots = run(tmp_path, corpus, config)
+
+    assert snapshots.epochs.tolist() == [0, 1, 2, 3]
+    assert snapshots.vectors.shape == (4, 7, 6)
+    uniform = generator(config.seed, "train", "init").random((24, 6), np.float32)
+    start = (2 * uniform - 1) / 12
+    np.testing.assert_array_equal(snapshots.vectors[0], start[:7].astype(np.float16))
+    for epoch, path in enumerate(reversed(find_checkpoints(tmp_path)), 1):
+        center = load_checkpoint(path).center
+        np.testing.assert_array_equal(
+            snapshots.vectors[epoch], center[:7].astype(np.float16)
+        )
+    np.testing.assert_array_equal(
+        snapshots.vectors[-1], embeddings.center[:7].astype(np.float16)
+    )
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(0, 0), (1000, 24)])
+def test_snapshots_change_no_vector(tmp_path, corpus, asked, kept):
+    config = dataclasses.replace(CONFIG, snapshots=asked)
+
+    result = run(tmp_path / "here", corpus, config)
+
+    assert result[2].vectors.shape == (4, kept, 6)
+    assert bits(result)[:5] == bits(run(tmp_path / "there", corpus))[:5]
 
 
 # The compiled kernel, in the stage. Its arithmetic is tested with its twin.
@@ -618,7 +650,7 @@ def test_a_long_epoch_tells_of_itself_and_saves_what_is_done(
     told = []
     config = dataclasses.replace(fast, keep_checkpoints=100, epochs=1)
 
-    _, history = run(tmp_path, corpus, config, report)
+    _, history, _ = run(tmp_path, corpus, config, report)
 
     *live, (_, last) = told
     assert len(live) > 2
@@ -722,7 +754,7 @@ def test_processors_give_the_same_bits_and_processes_share_a_new_cache(tmp_path)
         results = [run.result() for run in runs]
 
     assert len(set(results)) == 1
-    assert len(results[0].split()) == 10
+    assert len(results[0].split()) == 14
     # Each processor has a folder of its own, with three functions in two files each.
     folders = list(tmp_path.iterdir())
     assert [len(compiled_files(folder)) for folder in folders] == [6, 6]
@@ -791,7 +823,7 @@ def test_a_last_step_that_overflows_is_found_too(tmp_path):
 
 def test_a_corpus_of_one_word_is_trained_without_negatives(tmp_path):
     # Every negative is the context itself.
-    embeddings, history = run(tmp_path, encode([[0, 0, 0]], valid=[[0, 0]]))
+    embeddings, history, _ = run(tmp_path, encode([[0, 0, 0]], valid=[[0, 0]]))
 
     assert np.isfinite(embeddings.center).all()
     assert history.loss[0] == pytest.approx(math.log(2), rel=1e-2)
@@ -849,7 +881,7 @@ def test_two_epochs_on_conll_2003_bring_countries_to_germany(
     changed = {"kernel": kernel, "kernel_cache": kernel_cache, "seed": 1}
     config = TrainConfig(**DEFAULTS | {"dim": 32, "epochs": 2} | changed)
 
-    embeddings, history = run(tmp_path, (encoded, vocab), config)
+    embeddings, history, _ = run(tmp_path, (encoded, vocab), config)
 
     # All pairs start at 11 log 2 = 7.6 nats.
     assert history.loss[0] > history.loss[1]

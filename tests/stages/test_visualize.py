@@ -1,6 +1,8 @@
 """The stage that draws: which words, which files, and the same ones every time."""
 
+import base64
 import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -8,12 +10,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core.figures.style import mark
-from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
+from pipeline.core.types import (
+    Corpus,
+    Embeddings,
+    EncodedCorpus,
+    EncodedSplit,
+    Normalization,
+    Snapshots,
+    TrainingHistory,
+    Vocab,
+)
 from pipeline.core.wordlists import CATEGORIES
 from pipeline.errors import DataError, ShapeError
 from pipeline.report import Report
@@ -70,12 +81,41 @@ class Told(Report):
         self.values |= values
 
 
-def draw(config, vocab, embeddings=None, history=HISTORY, report=None):
+def snap(vocab, words=12, frames=3) -> Snapshots:
+    """Vectors of the most frequent words after each of two epochs."""
+    words = min(words, len(vocab.words))
+    vectors = np.random.default_rng(2).normal(size=(frames, words, 5))
+    return Snapshots(np.arange(frames, dtype=np.int32), vectors.astype(np.float16))
+
+
+NO_SNAPSHOTS = Snapshots(np.zeros(1, np.int32), np.empty((1, 0, 5), np.float16))
+
+
+def written(vocab, **columns):
+    """A corpus of one sentence, each word once, and the same as ids."""
+    table = pa.table({"tokens": [["x"] * len(vocab.words)]} | columns)
+    ids = np.arange(len(vocab.words), dtype=np.int32)
+    split = EncodedSplit(ids, np.array([0, len(ids)]))
+    return Corpus({"train": table}), EncodedCorpus({"train": split}, ("train",))
+
+
+def draw(
+    config,
+    vocab,
+    embeddings=None,
+    *,
+    history=HISTORY,
+    report=None,
+    snapshots=NO_SNAPSHOTS,
+    **columns,
+):
     figures = visualize(
         config,
+        *written(vocab, **columns),
         vocab,
         embed(vocab) if embeddings is None else embeddings,
         history,
+        snapshots,
         workspace=Path("unused"),
         report=report or Report(),
     )
@@ -94,12 +134,24 @@ def notes(content: bytes) -> list[str]:
     return re.findall(r"<p>(.*?)</p>", head.decode())
 
 
-def drawn(content: bytes) -> dict[str, list[str]]:
-    """Return the words of a map by the name of their trace."""
-    return {
-        trace["name"]: [re.search("<b>(.*?)</b>", h)[1] for h in trace["hovertext"]]
-        for trace in spec(content)["figure"]["data"]
-    }
+def unpacked(array: dict[str, str]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(array["base64"]), array["dtype"])
+
+
+def explored(files) -> dict:
+    return spec(files["explorer.html"])
+
+
+def grouped(files, key: str) -> dict[str, list[str]]:
+    """Return the words of the explorer by their label of a grouping."""
+    found = explored(files)
+    (grouping,) = [each for each in found["groupings"] if each["key"] == key]
+    names = [*grouping["labels"], grouping["rest"]]
+    of = unpacked(grouping["of"])
+    words = {name: [] for name in names}
+    for word, label in zip(found["words"], of, strict=True):
+        words[names[label]].append(word)
+    return {name: members for name, members in words.items() if members}
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +168,7 @@ class TestConfig:
         assert set(yaml.safe_load(text)) == fields
 
     def test_the_default_is_valid(self):
-        assert configure().projections == ("tsne", "umap")
+        assert configure().projections == ("tsne", "umap", "pca")
 
     @pytest.mark.parametrize(
         "wrong",
@@ -124,12 +176,14 @@ class TestConfig:
             {"words": 0},
             {"projections": ["lda"]},
             {"projections": ["tsne", "tsne"]},
+            {"clusters": 0},
             {"tsne_perplexity": 0.5},
             {"tsne_iterations": 249},
             {"umap_neighbors": 1},
             {"umap_min_dist": 1.5},
             {"umap_epochs": 0},
             {"heatmap_words": [""]},
+            {"label_categories": ["planets"]},
             {"heatmap_words": ["x"] * 201},
             {"neighbors": -1},
             {"seed": -1},
@@ -146,37 +200,44 @@ class TestFiles:
         files, _ = drawing
 
         assert sorted(files) == [
+            "explorer.html",
+            "frequency.png",
+            "frequency.svg",
             "heatmap.html",
             "heatmap.png",
+            "heatmap.svg",
             "loss.html",
             "loss.png",
-            "tsne_2d.html",
+            "loss.svg",
+            "pca_2d.png",
+            "pca_2d.svg",
             "tsne_2d.png",
-            "tsne_3d.html",
-            "umap_2d.html",
+            "tsne_2d.svg",
             "umap_2d.png",
-            "umap_3d.html",
+            "umap_2d.svg",
         ]
 
     def test_progress_counts_the_pictures_that_are_drawn(self, drawing):
         _, report = drawing
 
-        assert report.total == 6
-        assert report.done == [
-            "loss", "heatmap", "tsne_2d", "tsne_3d", "umap_2d", "umap_3d"
-        ]  # fmt: skip
+        maps = [f"{m}_{d}d" for m in ("tsne", "umap", "pca") for d in (2, 3)]
+        assert report.total == 10
+        assert report.done[:3] == ["loss", "heatmap", "frequency"]
+        # Maps are laid out side by side, and end in any order.
+        assert sorted(report.done[3:-1]) == sorted(maps)
+        assert report.done[-1] == "explorer"
 
     def test_the_share_of_neighbors_kept_is_told_and_reported(self, drawing):
         files, report = drawing
 
-        assert len(report.values) == 4
-        for name, kept in report.values.items():
-            file = name.removeprefix("map/").removesuffix("_neighbors_kept")
-            assert 0 < kept < 1
-            assert (
-                f"nearest words, {kept:.0%} are among"
-                in notes(files[f"{file}.html"])[-1]
-            )
+        found = {
+            f"map/{each['key']}_{each['dims']}d_neighbors_kept":
+                unpacked(each["kept"]).mean() / 10
+            for each in explored(files)["maps"]
+        }  # fmt: skip
+        assert len(found) == 6
+        assert report.values == pytest.approx(found)
+        assert all(0 < kept < 1 for kept in found.values())
 
     def test_the_same_input_gives_the_same_bytes(self, drawing):
         files, _ = drawing
@@ -189,15 +250,18 @@ class TestFiles:
         other = draw(configure(**QUICK, words=20, seed=43), news())
 
         changed = {name for name in files if files[name] != other[name]}
-        assert changed == {name for name in files if name[:4] in {"tsne", "umap"}}
+        moved = {name for name in files if name[:4] in {"tsne", "umap"}}
+        assert changed == moved | {"explorer.html"}
 
     def test_only_the_projections_asked_for_are_drawn(self):
         files = draw(configure(projections=["pca"]), news())
 
-        assert {name for name in files if "2d" in name or "3d" in name} == {
-            "pca_2d.html", "pca_2d.png", "pca_3d.html"
-        }  # fmt: skip
-        assert "variance" in notes(files["pca_2d.html"])[1]
+        assert {name for name in files if "2d" in name} == {"pca_2d.png", "pca_2d.svg"}
+        maps = explored(files)["maps"]
+        assert [(each["key"], each["dims"]) for each in maps] == [
+            ("pca", 2), ("pca", 3)
+        ]  # fmt: skip
+        assert "variance" in maps[0]["note"]
 
     def test_nothing_held_out_is_drawn_as_one_curve(self):
         history = dataclasses.replace(HISTORY, heldout_loss=np.empty(0))
@@ -205,69 +269,65 @@ class TestFiles:
         files = draw(configure(projections=[]), news(), history=history)
 
         assert len(spec(files["loss.html"])["figure"]["data"]) == 1
-        assert set(files) == {"loss.html", "loss.png", "heatmap.html", "heatmap.png"}
+        assert {name.split(".")[0] for name in files} == {
+            "loss", "heatmap", "frequency"
+        }  # fmt: skip
 
 
 class TestWords:
-    def test_a_map_holds_the_most_frequent_and_those_of_categories(self, drawing):
+    def test_the_explorer_holds_the_most_frequent_and_those_of_categories(
+        self, drawing
+    ):
         files, _ = drawing
         vocab = news()
 
-        for name in ("tsne_2d", "tsne_3d", "umap_2d", "umap_3d"):
-            assert drawn(files[f"{name}.html"]) == {
-                "other words (20)": list(vocab.words[:20]),
-                "countries (7)": list(vocab.words[30:37]),
-                "weekdays (7)": list(vocab.words[37:]),
-            }
+        assert grouped(files, "category") == {
+            "no category": list(vocab.words[:20]),
+            "countries": list(vocab.words[30:37]),
+            "weekdays": list(vocab.words[37:]),
+        }
 
-    def test_the_heading_says_which_words_and_how(self, drawing):
+    def test_its_notes_say_which_words_and_how(self, drawing):
         files, _ = drawing
         tokens = int(news().counts.sum())
 
-        chosen, method, _ = notes(files["tsne_3d.html"])
+        found = explored(files)
 
-        assert b"<h1>34 words by t-SNE in 3D</h1>" in files["tsne_3d.html"]
-        assert chosen == (
+        assert b"<h1>34 words and their neighbors</h1>" in files["explorer.html"]
+        assert found["notes"][0] == (
             f"The 20 most frequent of 44 words and 14 more of the categories, from "
             f"{tokens:,} tokens."
         )
-        assert "perplexity 30, 250 steps, seed 42" in method
+        assert "perplexity 30, 250 steps, seed 42" in found["maps"][0]["note"]
 
     def test_null_draws_all_words(self):
         files = draw(configure(words=None, projections=["pca"]), news())
 
-        assert sum(map(len, drawn(files["pca_2d.html"]).values())) == 44
-        assert notes(files["pca_2d.html"])[0].startswith("The vocabulary of 44 words,")
+        assert explored(files)["words"] == list(news().words)
+        assert explored(files)["notes"][0].startswith("The vocabulary of 44 words,")
 
     def test_words_of_a_category_are_found_as_the_vocabulary_writes_them(self):
         as_written = Normalization(lowercase=False, digits="keep")
         vocab = vocabulary(["Germany", "germany", "x"], normalization=as_written)
 
-        found = drawn(draw(configure(projections=["pca"]), vocab)["pca_2d.html"])
+        files = draw(configure(projections=["pca"]), vocab)
 
-        assert found == {
-            "other words (2)": ["germany", "x"],
-            "countries (1)": ["Germany"],
+        assert grouped(files, "category") == {
+            "no category": ["germany", "x"],
+            "countries": ["Germany"],
         }
 
     def test_rare_words_of_a_category_do_not_count_as_such(self):
         vocab = vocabulary(["a", "monday", "friday"], counts=[9, 5, 4])
 
-        found = drawn(draw(configure(projections=["pca"]), vocab)["pca_2d.html"])
+        files = draw(configure(projections=["pca"]), vocab)
 
-        assert found == {"other words (2)": ["a", "friday"], "weekdays (1)": ["monday"]}
+        assert grouped(files, "category") == {
+            "no category": ["a", "friday"],
+            "weekdays": ["monday"],
+        }
 
-    def test_a_category_has_its_color_on_every_map(self, drawing):
-        files, _ = drawing
-        expected = [
-            mark(list(CATEGORIES).index(c)).color for c in ("countries", "weekdays")
-        ]
-
-        for name in ("tsne_2d", "tsne_3d", "umap_2d", "umap_3d"):
-            traces = spec(files[f"{name}.html"])["figure"]["data"]
-            assert [trace["marker"]["color"] for trace in traces[1:]] == expected
-
-    def test_hover_names_the_nearest_words_of_the_original_space(self, drawing):
+    def test_neighbors_are_those_of_the_original_space(self, drawing):
         files, _ = drawing
         vocab = news()
         vectors = embed(vocab).center.astype(float)
@@ -275,16 +335,30 @@ class TestWords:
         drawn_ids = [*range(20), *range(30, 44)]
         cosine = unit[drawn_ids] @ unit[3]
         cosine[3] = -np.inf
-        near = [vocab.words[drawn_ids[i]] for i in np.argsort(-cosine)[:5]]
 
-        hover = spec(files["umap_2d.html"])["figure"]["data"][0]["hovertext"][3]
+        found = explored(files)
 
-        lines = hover.split("<br>")
-        assert lines[0] == "<b>w3</b>"
-        assert [line.split()[1] for line in lines[4:]] == near
-        assert [float(line.split()[0]) for line in lines[4:]] == pytest.approx(
-            np.sort(cosine)[::-1][:5], abs=0.005
+        row = slice(3 * found["depth"], 4 * found["depth"])
+        expected = np.argsort(-cosine)[: found["depth"]]
+        np.testing.assert_array_equal(unpacked(found["neighbors"])[row], expected)
+        np.testing.assert_allclose(
+            unpacked(found["cosines"])[row], cosine[expected], atol=1e-6
         )
+
+    def test_words_are_grouped_by_the_tags_of_the_corpus_where_it_has_any(self):
+        vocab = vocabulary(["a", "b", "c"])
+        tags = {"ner": [["B-LOC", "O", "I-PER"]], "pos": [["NNP", "VBD", "X"]]}
+        config = configure(projections=["pca"], clusters=1)
+
+        tagged, plain = draw(config, vocab, **tags), draw(config, vocab)
+
+        assert grouped(tagged, "ner") == {
+            "LOC": ["a"], "PER": ["c"], "no entity": ["b"]
+        }  # fmt: skip
+        assert grouped(tagged, "pos") == {
+            "proper noun": ["a"], "verb": ["b"], "X": ["c"]
+        }  # fmt: skip
+        assert [each["key"] for each in explored(plain)["groupings"]] == ["cluster"]
 
 
 class TestHeatmap:
@@ -310,8 +384,7 @@ class TestHeatmap:
         names, _ = self.cells(draw(config, news()))
 
         words = news().words
-        assert sorted(names[:3]) == sorted(words[30:33])
-        assert sorted(names[3:]) == sorted(words[37:40])
+        assert sorted(names) == sorted(words[30:33] + words[37:40])
 
     def test_without_any_word_of_a_category_it_holds_the_most_frequent(self):
         config = configure(projections=[], heatmap_per_category=1)
@@ -333,6 +406,67 @@ class TestHeatmap:
         )
 
 
+class TestFilm:
+    def film(self, **values):
+        vocab = news()
+        config = configure(projections=[], heatmap_per_category=1)
+        files = draw(config, vocab, **({"snapshots": snap(vocab)} | values))
+        return files, vocab
+
+    def test_it_holds_the_neighbors_of_each_epoch_by_brute_force(self):
+        files, vocab = self.film()
+
+        found = spec(files["film.html"])
+
+        assert found["words"] == list(vocab.words[:12])
+        assert found["epochs"] == [0, 1, 2]
+        assert found["loss"] == [None, 3.5, 3.0]
+        for frame, vectors in enumerate(snap(vocab).vectors.astype(float)):
+            unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            cosine = unit @ unit.T
+            np.fill_diagonal(cosine, -np.inf)
+            order = np.argsort(-cosine, axis=1)[:, :10]
+            assert found["near"][frame] == order.tolist()
+            expected = 100 * np.take_along_axis(cosine, order, axis=1)
+            np.testing.assert_allclose(found["cosines"][frame], expected, atol=0.51)
+
+    def test_it_tells_how_many_neighbors_stay(self):
+        files, _ = self.film()
+
+        found = spec(files["film.html"])
+
+        near = [[set(row) for row in frame] for frame in found["near"]]
+        shares = [
+            np.mean([len(a & b) / 10 for a, b in zip(*pair, strict=True)])
+            for pair in itertools.pairwise(near)
+        ]
+        assert found["kept"] == [None, *(pytest.approx(s, abs=5e-4) for s in shares)]
+
+    def test_words_that_keep_their_neighbors_stay_where_they_are(self):
+        vocab = news()
+        still = snap(vocab)
+        still = Snapshots(still.epochs, np.repeat(still.vectors[:1], 3, axis=0))
+
+        files, _ = self.film(snapshots=still)
+
+        places = np.array(spec(files["film.html"])["places"])
+        size = places.std()
+        # All that is left is how far each map was from its end.
+        assert np.abs(np.diff(places, axis=0)).max() < 0.2 * size
+
+    @pytest.mark.parametrize("few", [{"frames": 1}, {"words": 4}], ids=str)
+    def test_too_little_makes_no_film(self, few):
+        files, _ = self.film(snapshots=snap(news(), **few))
+
+        assert "film.html" not in files
+
+    def test_it_is_left_out_where_it_is_not_asked_for(self):
+        vocab = news()
+        config = configure(projections=[], heatmap_per_category=1, film=False)
+
+        assert "film.html" not in draw(config, vocab, snapshots=snap(vocab))
+
+
 class TestDegenerate:
     @pytest.mark.parametrize("words", [1, 2, 3, 4])
     def test_few_words_have_no_maps_by_neighbors(self, words):
@@ -342,15 +476,15 @@ class TestDegenerate:
         files = draw(config, vocabulary("abcd"[:words]), report=report)
 
         assert {name.split(".")[0] for name in files} == {
-            "loss", "heatmap", "pca_2d", "pca_3d"
+            "loss", "heatmap", "frequency", "pca_2d", "explorer"
         }  # fmt: skip
-        assert report.total == len(report.done) == 4
+        assert report.total == len(report.done) == 6
         assert report.values == {}
 
     def test_an_empty_vocabulary_leaves_the_loss(self):
         files = draw(configure(), vocabulary([]))
 
-        assert set(files) == {"loss.html", "loss.png"}
+        assert set(files) == {"loss.html", "loss.png", "loss.svg"}
 
     @pytest.mark.parametrize(
         "vectors",
@@ -363,7 +497,7 @@ class TestDegenerate:
 
         files = draw(config, vocab, embed(vocab, vectors=vectors))
 
-        assert len(files) == 13
+        assert len(files) == 15
         for name, content in files.items():
             if name.endswith("html"):
                 assert "NaN" not in json.dumps(spec(content))
@@ -381,17 +515,15 @@ class TestDegenerate:
 
         files = draw(configure(projections=["pca"]), vocabulary(words))
 
-        assert drawn(files["pca_2d.html"]) == {
-            "other words (7)": [
-                "&lt;/script&gt;&lt;script&gt;x",
-                "&lt;b&gt;",
-                "$x$",
-                "a\\u000ab",
-                "\\u0000",
-                "\\ud800",
-                "y" * 39 + "…",
-            ]
-        }
+        assert explored(files)["words"] == [
+            "</script><script>x",
+            "<b>",
+            "$x$",
+            "a\\u000ab",
+            "\\u0000",
+            "\\ud800",
+            "y" * 39 + "…",
+        ]
         for name, content in files.items():
             if name.endswith("html"):
                 assert content.count(b"<script") == 3

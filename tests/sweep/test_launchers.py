@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sweeps import alike, start, trials_of, w2v
 
+from pipeline.tracking.addresses import view_key
+
 SETTINGS = (
     *("experiment=smoke", "ingest.sentences=200", "targets=[train]"),
     *("sweep.name=grid", "train.dim=8,12", "train.window=2,3"),
@@ -134,6 +136,14 @@ def test_sqlite_holds_four_trials_at_once_and_a_parent_stands_over_them(tmp_path
     assert parent.data.metrics["train/heldout_loss"] == min(losses)
     assert parent.data.params["train.dim"] == "8,12,16,20"
     assert parent.data.params["seed"] == "1,2"
+
+    # The UI's view of the sweep finds its trials, and names what was swept.
+    view = json.loads(group.tags[f"mlflow.sharedViewState.{view_key('wide')}"])
+    found = client.search_runs([group.experiment_id], view["searchFilter"])
+    assert {run.info.run_id for run in found} == set(runs)
+    (chart,) = view["compareRunCharts"]
+    assert chart["selectedParams"] == ["train.dim", "seed"]
+    assert chart["selectedMetrics"] == ["train/heldout_loss"]
 
     # Gone on with, the parent is the same run.
     w2v(home, *command, "train.window=5")

@@ -1,5 +1,7 @@
 """Which trials a ledger is given."""
 
+from dataclasses import replace
+
 import pytest
 from sweeps import config_of
 
@@ -160,3 +162,17 @@ def test_what_changed_beside_the_space_is_named():
         check_same_base(record, changed, ["train.dim"])
     check_same_base(record, changed, ["train"])
     check_same_base(record, changed, ["experiment"])
+
+
+@pytest.mark.parametrize(("key", "said"), [("window", True), ("dim", False)])
+def test_a_search_by_losses_that_cannot_be_compared_is_told_of(
+    ledger, caplog, key, said
+):
+    tpe = planner(ledger, f"train.{key}=2,5,10", search="tpe", trials=6, batch=2)
+    for batch in tpe.batches:
+        for trial in tpe.plan(batch):
+            loss = {"train/heldout_loss": float(trial.number)}
+            ledger.save_trial(replace(trial, outcome="finished", metrics=loss))
+
+    # Once, not with every batch.
+    assert caplog.text.count("another quantity at each value of train.window") == said

@@ -161,4 +161,4 @@ def test_trials_side_by_side_share_a_server_over_postgresql(server, database, tm
     expected = {t["run_id"]: t["metrics"]["train/heldout_loss"] for t in trials}
     assert losses == {**expected, sweep["run_id"]: min(expected.values())}
     shown = w2v(home, "sweep", "show", "grid").stdout
-    assert f"compare (w2v ui): {server}/#/compare-runs" in shown
+    assert f"compare (w2v ui): {server}/#/experiments/" in shown

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from browsers import asked_schemes, severe
+from sweeps import sweep_of
 
 from pipeline.core.similarity import WordPair
 from pipeline.core.types import Embeddings, Normalization
@@ -17,8 +18,10 @@ from pipeline.core.vectors import save_vectors
 from pipeline.errors import StorageError
 from pipeline.sweep import report
 from pipeline.sweep.findings import find
+from pipeline.sweep.ledger import Ledger
 from pipeline.sweep.report import write_report
 from pipeline.sweep.results import SweepResults, TrialResult
+from pipeline.sweep.sweeper import write_report_files
 from pipeline.sweep.tables import run_link
 
 HOSTILE = "</script><script>alert(1)</script><b>x</b> | `y` &amp; \ud800 \u202e\n$z$"
@@ -409,6 +412,23 @@ class TestVectors:
         plain = find(results)
         assert "similarity/ws on shared pairs" not in plain.judged
 
+    @pytest.mark.parametrize("there", [True, False])
+    def test_the_pairs_are_those_that_the_trials_were_scored_on(self, tmp_path, there):
+        results = self.with_vectors(
+            tmp_path, lambda each: [f"w{i}" for i in range(10 * each.cell["d"] + 9)]
+        )
+        file = tmp_path / "ws.txt"
+        if there:
+            file.write_text("".join(f"w{i}\tw{i + 1}\t{i % 5}\n" for i in range(28)))
+        base = {"evaluate": {"similarity_files": [str(file)]}}
+        ledger = Ledger(tmp_path, "dims")
+        ledger.save_sweep(sweep_of("dims", base=base))
+
+        *_, path = write_report_files(ledger, results, tmp_path / "report")
+
+        shared = "similarity/ws on shared pairs is scored on the 18 pairs"
+        assert (shared in path.read_text()) == there
+
     def test_one_vocabulary_is_said_to_be_one(self, tmp_path):
         _, path = write_report(of_cells({"d": 1}, {"d": 2}), tmp_path)
 
@@ -497,10 +517,8 @@ return wrong;
 """
 
 LOOKS = [
-    ("grid", 390, "dark"),
-    ("grid", 1280, "light"),
     ("hostile", 390, "light"),
-    ("no trial", 390, "dark"),
+    pytest.param("grid", 1280, "light", marks=pytest.mark.slow),
     pytest.param("many", 390, "light", marks=pytest.mark.slow),
     *(
         pytest.param(name, width, "dark", marks=pytest.mark.slow)

@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sweeps import config_of, w2v
+from sweeps import sweep_of, w2v
 
 from pipeline.errors import SweepError
-from pipeline.records import GitRecord, TrackingRecord
+from pipeline.records import TrackingRecord
 from pipeline.sweep.ledger import (
     Ledger,
-    SweepRecord,
     TrialRecord,
     find_ledger,
     sweep_names,
@@ -21,28 +20,11 @@ from pipeline.sweep.results import (
     best_values,
     ranked_cells,
     read_results,
+    swept_params,
 )
+from pipeline.tracking.addresses import view_key
 
 LOSS = "train/heldout_loss"
-
-
-def sweep_of(name: str, **changes) -> SweepRecord:
-    record = SweepRecord(
-        name=name,
-        began="2026-01-01T00:00:00.000000+00:00",
-        space={"train.dim": "1,2"},
-        overrides=(),
-        config=config_of(search="grid"),
-        base={"home": "/x"},
-        code={},
-        definitions={},
-        versions={},
-        git=GitRecord(None, False),
-        tracking=TrackingRecord("local", "sqlite:///x"),
-        run_id="p" * 32,
-        experiment="1",
-    )
-    return replace(record, **changes)
 
 
 def trial_of(number: int, dim: int, loss: float | None, **changes) -> TrialRecord:
@@ -134,6 +116,13 @@ def test_a_key_swept_only_later_had_its_usual_value_before(ledger):
     assert cells[7] == {"train.dim": 1, "train.window": 2}
 
 
+def test_the_keys_that_differ_are_the_axes_of_a_comparison(ledger):
+    assert swept_params(read_results(ledger)) == ["train.dim", "seed"]
+    ledger.save_trial(trial_of(6, 0, 1.0, cell={"train.dim": 1, "train.window": 2}))
+    axes = ["train.dim", "train.window", "seed"]
+    assert sorted(swept_params(read_results(ledger))) == sorted(axes)
+
+
 def test_runs_have_addresses_in_the_ui(ledger):
     results = read_results(ledger)
     ids = [f"{n:032x}" for n in range(6)]
@@ -141,16 +130,13 @@ def test_runs_have_addresses_in_the_ui(ledger):
     one = f"http://127.0.0.1:5000/#/experiments/1/runs/{ids[1]}"
     assert results.trials[1].run_address == one
     assert results.trials[6].run_address is None
-    quoted = "%2C".join(f"%22{i}%22" for i in ids)
+    view = f"experiments/1/runs?viewStateShareKey={view_key('grid')}"
     assert results.ui_address == (
-        f"http://127.0.0.1:5000/#/compare-runs?runs=%5B{quoted}%5D"
-        "&experiments=%5B%221%22%5D"
+        f"http://127.0.0.1:5000/#/{view}&compareRunsMode=CHART"
     )
     server = sweep_of("grid", tracking=TrackingRecord("server", "http://host:8080"))
     ledger.save_sweep(server)
-    assert read_results(ledger).ui_address.startswith(
-        "http://host:8080/#/compare-runs?"
-    )
+    assert read_results(ledger).ui_address.startswith(f"http://host:8080/#/{view}")
     ledger.save_sweep(sweep_of("grid", experiment=None))
     assert read_results(ledger).ui_address is None
 
@@ -198,9 +184,13 @@ def test_commands_show_what_is_there(ledger):
     assert "1 failed, 4 finished, 1 missing, 1 pruned" in listed
     assert f"{LOSS}  best 2.1000" in listed  # the best mean, not the best trial
     assert "DataError: no" in shown
-    assert "compare (w2v ui): http://127.0.0.1:5000/#/compare-runs" in shown
+    assert "compare (w2v ui): http://127.0.0.1:5000/#/experiments/1/" in shown
     assert best.splitlines()[0] == "train.dim=2"
     assert best.splitlines()[-1] == f"run_id: {3:032x}"
+    assert "no winner" not in best  # dims have comparable losses, windows do not
+    ledger.save_trial(trial_of(7, 9, 1.0, cell={"train.dim": 1, "train.window": 2}))
+    best = w2v(ledger.home, "sweep", "best", "grid").stdout
+    assert "another quantity at each value of train.window" in best
 
 
 def test_reading_grows_with_the_trials_and_no_faster(tmp_path):

@@ -2,16 +2,15 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import servers
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -165,14 +164,54 @@ def saved(folder, vectors):
     return folder
 
 
+# MLflow uses ways of pandas that are to change.
+old_ways = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@old_ways
+def test_the_folder_is_the_one_that_mlflow_would_write(tmp_path, vectors):
+    import mlflow.pyfunc
+    import yaml
+    from mlflow.models import Model
+    from pandas import DataFrame
+
+    ours = saved(tmp_path / "ours", vectors)
+    described, theirs = Model.load(str(ours)), tmp_path / "theirs"
+    example = json.loads((ours / "input_example.json").read_text())
+    mlflow.pyfunc.save_model(
+        str(theirs),
+        python_model=str(mlflow_model._SCRIPT),
+        artifacts={"vectors": str(vectors)},
+        signature=described.signature,
+        input_example=DataFrame(**example, dtype=object),
+        mlflow_model=Model(
+            "file:///x", run_id="ab" * 16, model_uuid="m-1", model_id="m-1"
+        ),
+        pip_requirements=(ours / "requirements.txt").read_text().splitlines(),
+    )
+
+    files = {p.relative_to(theirs) for p in theirs.rglob("*") if p.is_file()}
+    assert {p.relative_to(ours) for p in ours.rglob("*") if p.is_file()} == files
+    for name in ("requirements.txt", "artifacts/vectors.npz", "served_model.py"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+    for name in ("input_example.json", "serving_input_example.json"):
+        one, other = (json.loads((f / name).read_text()) for f in (ours, theirs))
+        assert one == other
+    one, other = (yaml.safe_load((f / "MLmodel").read_text()) for f in (ours, theirs))
+    for model in (one, other):
+        del model["utc_time_created"], model["model_size_bytes"]
+        flavor = model["flavors"]["python_function"]
+        # Where the files were before, and what only a pickle asks for.
+        flavor.pop("cloudpickle_version", None), flavor.pop("code", None)
+        flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+        flavor["artifacts"]["vectors"].pop("uri")
+    assert one == other
+
+
 def loaded(folder):
     import mlflow.pyfunc
 
     return mlflow.pyfunc.load_model(str(folder))
-
-
-# MLflow uses ways of pandas that are to change.
-old_ways = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @old_ways
@@ -234,7 +273,7 @@ def test_hostile_words_make_an_example_too(tmp_path):
 def test_mlflow_serves_it(tmp_path):
     home = tmp_path / "home"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment |= {"W2V_HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment["W2V_HOME"] = str(home)
     subprocess.run(
         (
             *(sys.executable, "-m", "pipeline", "run", "experiment=smoke"),
@@ -247,38 +286,24 @@ def test_mlflow_serves_it(tmp_path):
         stderr=subprocess.DEVNULL,
     )
     environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{home}/mlflow.db"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     from pipeline.records import load_record
 
     run_id = load_record(home, "last").run_id
+    rows = [
+        {"word": "Germany"},
+        {"a": "France", "b": "Paris", "c": "Germany"},
+        {"word": "nope"},
+    ]
+    body = {"dataframe_records": rows, "params": {"top_k": 3}}
     for address in (f"runs:/{run_id}/model", "models:/words/1"):
-        server = subprocess.Popen(
-            (
-                *(sys.executable, "-m", "mlflow", "models", "serve", "-m", address),
-                *("--env-manager", "local", "--host", "127.0.0.1"),
-                *("--port", str(port)),
-            ),
-            cwd=tmp_path,  # where there is no `pipeline` to import
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/ping", server)
-            rows = [
-                {"word": "Germany"},
-                {"a": "France", "b": "Paris", "c": "Germany"},
-                {"word": "nope"},
-            ]
-            body = {"dataframe_records": rows, "params": {"top_k": 3}}
-            answers = post(f"http://127.0.0.1:{port}/invocations", body)["predictions"]
-        finally:
-            # A session of its own: this ends its workers with it, and nothing else.
-            os.killpg(server.pid, 9)
-            server.wait()
+        with servers.mlflow(
+            ("models", "serve", "-m", address, "--env-manager", "local"),
+            servers.free_port(),
+            ready="/ping",
+            folder=tmp_path,  # where there is no `pipeline` to import
+            environment=environment,
+        ) as url:
+            answers = post(f"{url}/invocations", body)["predictions"]
 
         import pipeline
 
@@ -296,18 +321,6 @@ def test_mlflow_serves_it(tmp_path):
             "answers": [],
             "error": "word 'nope' is not in the vocabulary",
         }
-
-
-def wait_for(url, server):
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            assert server.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.2)
 
 
 def post(url, body):

@@ -7,9 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pyarrow as pa
 import pytest
+import servers
 
 from pipeline.artifacts import file_digests
 from pipeline.core.types import Corpus, Embeddings, Normalization, TrainingHistory
@@ -336,6 +334,7 @@ def test_mlflow_loads_a_logged_table_and_shows_it_as_one(tracker):
 
     tracker.log_table(table, "tables/neighbors")
     tracker.log_table(table, "tables/other")
+    tracker.end("FINISHED")
 
     shown = json.loads(run_of(tracker).data.tags["mlflow.loggedArtifacts"])
     assert shown == [
@@ -610,49 +609,17 @@ def test_a_home_of_an_odd_name_works(tmp_path, store):
 # Servers ---------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def mlflow_server(folder: Path, port: int) -> Iterator[str]:
     """Run an MLflow server that serves artifacts too; kill it at the end."""
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "served")]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    server = subprocess.Popen(
-        command,
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while not answers(uri):
-            assert server.poll() is None, "the server did not start"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
+    arguments = ["server", "--workers", "1"]
+    arguments += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    arguments += ["--artifacts-destination", str(folder / "served")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with servers.mlflow(
+        arguments, port, ready="/health", folder=folder, environment=environment
+    ) as uri:
         yield uri
-    finally:
-        # A session of its own: this ends its workers with it, and nothing else.
-        os.killpg(server.pid, 9)
-        server.wait()
-
-
-def answers(uri: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{uri}/health", timeout=5) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError):
-        return False
 
 
 def server_config(uri: str) -> ServerTracking:
@@ -666,7 +633,7 @@ def test_a_server_that_vanishes_does_not_cost_the_run(tmp_path, store, capfd, ca
     home, served = tmp_path / "home", tmp_path / "server"
     served.mkdir()
     (served / "mlflow.db").write_bytes((store / "mlflow.db").read_bytes())
-    port = free_port()
+    port = servers.free_port()
     caplog.set_level(logging.WARNING)
 
     with mlflow_server(served, port) as uri:
@@ -737,7 +704,7 @@ def test_a_server_that_vanishes_does_not_cost_the_run(tmp_path, store, capfd, ca
 
 
 def test_a_port_where_nothing_listens_is_an_error(tmp_path):
-    uri = f"http://127.0.0.1:{free_port()}"
+    uri = f"http://127.0.0.1:{servers.free_port()}"
 
     with pytest.raises(TrackingError) as caught:
         open_tracker(server_config(uri), tmp_path, run_name="r", tags={})

@@ -1,4 +1,4 @@
-"""Matplotlib without its global state: a canvas per picture, PNG bytes out."""
+"""Matplotlib without its global state: a canvas per picture, PNG and SVG out."""
 
 import io
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 150
+
+# Points up to which an SVG holds each one; more come as one image in it.
+SVG_POINTS = 5_000
+
+# A picture by the endings of its files, `png` and `svg`.
+Images = dict[str, bytes]
 
 _STYLE = {
     "font.family": "DejaVu Sans",  # the font that matplotlib brings
@@ -32,12 +38,17 @@ _STYLE = {
     "ytick.major.size": 0,
     "legend.frameon": False,
     "figure.dpi": DOTS_PER_INCH,
+    "savefig.dpi": "figure",
+    "svg.hashsalt": "w2v",  # else the ids of clips and markers are drawn at random
+    "svg.fonttype": "path",  # the same letters on every machine
 }
+
+_METADATA = {"png": {"Software": None}, "svg": {"Creator": None, "Date": None}}
 
 
 @contextmanager
-def picture(width: float, height: float) -> Iterator[tuple["Figure", io.BytesIO]]:
-    """Give an empty figure; after the block the buffer holds its PNG.
+def picture(width: float, height: float) -> Iterator[tuple["Figure", Images]]:
+    """Give an empty figure; after the block the images are there.
 
     Args:
         width: Inches.
@@ -46,15 +57,23 @@ def picture(width: float, height: float) -> Iterator[tuple["Figure", io.BytesIO]
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     # Matplotlib reads a matplotlibrc from the working directory; this forgets it.
     with style.context(_STYLE, after_reset=True):
         figure = Figure(figsize=(width, height), facecolor="white")
         FigureCanvasAgg(figure)  # attaches itself to the figure
-        buffer = io.BytesIO()
-        yield figure, buffer
-        # Its own metadata would name matplotlib's version.
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        images: Images = {}
+        yield figure, images
+        # Their own metadata would name matplotlib's version, and the time.
+        for form, metadata in _METADATA.items():
+            if form == "svg":
+                # Each letter with an outline is a path of its own: 2 MB for a map.
+                for text in figure.findobj(Text):
+                    text.set_path_effects([])
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=form, metadata=metadata)
+            images[form] = buffer.getvalue()
 
 
 def head(figure: "Figure", title: str, notes: list[str]) -> None:

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.figures.canvas import drawable, head, picture, place
+from pipeline.core.figures.canvas import Images, drawable, head, picture, place
 from pipeline.core.figures.page import page
-from pipeline.core.figures.style import MUTED, counted, escaped, mark
+from pipeline.core.figures.style import (
+    INK,
+    MATPLOTLIB_SHAPES,
+    MUTED,
+    counted,
+    escaped,
+    mark,
+)
 from pipeline.core.labels import shown
 from pipeline.core.types import Doubles, Ids
 
@@ -23,11 +30,26 @@ _SCALE = (
 # The marks of groups as characters, by shape.
 _SIGNS = {"circle": "●", "diamond": "◆", "square": "■", "cross": "✚"}
 
-# What fits into the margin of the image.
-_PNG_LETTERS = 18
+# What fits into the margin of the images.
+_IMAGE_LETTERS = 18
 
 # Words named on each axis of a page in a small window, at most.
 _SMALL_TICKS = 12
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Rows that are alike, next to each other, and the tree that joins them.
+
+    Attributes:
+        order: Shape (m,), int32. The rows from first to last.
+        tree: Shape (m - 1, 4, 2). The joints, nearest first: the corners of each as
+            (place in the order, height), from one branch over the joint to the other.
+            A height is the mean distance between two clusters' rows.
+    """
+
+    order: Ids
+    tree: Doubles
 
 
 @dataclass(frozen=True)
@@ -37,27 +59,19 @@ class HeatmapWords:
     Attributes:
         words: m ≥ 1 words.
         groups: Names of all groups; a group's place in this tuple gives its mark.
-        group: Shape (m,). Each word's group or -1; a group's words stand together.
+        group: Shape (m,). Each word's group or -1.
         cosines: Shape (m, m).
+        tree: Shape (m - 1, 4, 2), as of `Clustering`.
     """
 
     words: tuple[str, ...]
     groups: tuple[str, ...]
     group: Ids
     cosines: Doubles
-
-    @property
-    def blocks(self) -> list[tuple[int, int, int]]:
-        """(first, end, group) of each run of words of one group."""
-        starts = np.flatnonzero(np.diff(self.group, prepend=self.group[0] - 1))
-        ends = [*starts[1:].tolist(), len(self.words)]
-        return [
-            (int(start), end, int(self.group[start]))
-            for start, end in zip(starts, ends, strict=True)
-        ]
+    tree: Doubles
 
 
-def cluster_order(unit: Doubles) -> Ids:
+def cluster(unit: Doubles) -> Clustering:
     """Return an order of the rows that puts like ones next to each other.
 
     Average linkage of Euclidean distances, its leaves turned so that the sum of
@@ -66,18 +80,18 @@ def cluster_order(unit: Doubles) -> Ids:
     Args:
         unit: Shape (m, d). Unit vectors.
 
-    Returns:
-        Shape (m,), int32. A permutation.
-
     Source: Bar-Joseph et al. 2001, "Fast optimal leaf ordering for hierarchical
     clustering".
     """
-    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.cluster.hierarchy import dendrogram, linkage
 
-    if len(unit) < 3:
-        return np.arange(len(unit), dtype=np.int32)
-    tree = linkage(unit, "average", optimal_ordering=True)
-    return np.asarray(leaves_list(tree), np.int32)
+    if len(unit) < 2:
+        return Clustering(np.arange(len(unit), dtype=np.int32), np.empty((0, 4, 2)))
+    found = dendrogram(linkage(unit, "average", optimal_ordering=True), no_plot=True)
+    places = (np.array(found["icoord"]) - 5) / 10  # SciPy's leaves lie at 5, 15, 25
+    tree = np.stack([places, np.array(found["dcoord"])], axis=2)
+    nearest_first = np.argsort(tree[:, 1, 1], kind="stable")
+    return Clustering(np.array(found["leaves"], np.int32), tree[nearest_first])
 
 
 def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
@@ -89,18 +103,24 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
     """
     m = len(words.words)
     names = [escaped(shown(word)) for word in words.words]
-    ticks = [f"{name} {_sign(words, i)}" for i, name in enumerate(names)]
     axis = {
         "tickvals": list(range(m)),
-        "ticktext": ticks,
+        "ticktext": [f"{name} {_sign(words, i)}" for i, name in enumerate(names)],
         "showgrid": False,
         "zeroline": False,
         "ticks": "",
         "automargin": True,
         "tickfont": {"size": 11 if m <= 60 else 8},
-        "range": [-0.5, m - 0.5],
+        # Lines from a cell to its two words, while it is pointed at.
+        "showspikes": True,
+        "spikemode": "toaxis",
+        "spikesnap": "hovered data",
+        "spikedash": "solid",
+        "spikethickness": 1.5,
+        "spikecolor": INK,
     }
-    few, few_names = _few_ticks(words, names)
+    few = list(range(0, m, -(-m // _SMALL_TICKS)))
+    few_names = [f"{escaped(shown(words.words[i], 12))} {_sign(words, i)}" for i in few]
     return page(
         _title(m),
         notes,
@@ -110,16 +130,19 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
                 "z": np.round(words.cosines, 4).tolist(),
                 "coloraxis": "coloraxis",
                 "hoverinfo": "text",
-                "hovertext": [
-                    [
-                        f"<b>{first} · {second}</b><br>cosine {cosine:.3f}"
-                        for second, cosine in zip(names, row, strict=True)
-                    ]
-                    for first, row in zip(names, words.cosines.tolist(), strict=True)
-                ],
+                "hovertext": _hover(words, names),
                 "xgap": 0.5,
                 "ygap": 0.5,
-            }
+            },
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": _broken(words.tree[:, :, 1]),
+                "y": _broken(words.tree[:, :, 0]),
+                "xaxis": "x2",
+                "line": {"color": MUTED, "width": 1, "shape": "linear"},
+                "hoverinfo": "skip",
+            },
         ],
         {
             "coloraxis": {
@@ -131,54 +154,38 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
                     "thickness": 12,
                     "outlinewidth": 0,
                     "orientation": "v",
-                    "x": 1.09 if words.groups else 1.02,
+                    "x": 1.02,
                     "xanchor": "left",
                     "y": 0.5,
                     "yanchor": "middle",
                 },
             },
-            "xaxis": {**axis, "tickangle": -90},
+            "xaxis": {
+                **axis,
+                "tickangle": -90,
+                "range": [-0.5, m - 0.5],
+                "domain": [0, 0.88],
+            },
+            "xaxis2": {
+                "domain": [0.885, 1],
+                "visible": False,
+                "range": [0, 1.02 * _height(words)],
+            },
             "yaxis": {**axis, "autorange": False, "range": [m - 0.5, -0.5]},
+            "showlegend": False,
             "margin": {"l": 20, "r": 20, "t": 20, "b": 20},
             "dragmode": False,
-            "shapes": [
-                {
-                    "type": "line",
-                    "layer": "above",
-                    "line": {"color": "white", "width": 3},
-                }
-                | line
-                for first, _, _ in words.blocks[1:]
-                for line in (
-                    {"x0": first - 0.5, "x1": first - 0.5, "y0": -0.5, "y1": m - 0.5},
-                    {"y0": first - 0.5, "y1": first - 0.5, "x0": -0.5, "x1": m - 0.5},
-                )
-            ],
-            "annotations": [
-                {
-                    "text": escaped(shown(words.groups[group], _PNG_LETTERS)),
-                    "x": 1.005,
-                    "xref": "paper",
-                    "xanchor": "left",
-                    "y": (first + end - 1) / 2,
-                    "showarrow": False,
-                    "font": {"size": 11, "color": MUTED},
-                }
-                for first, end, group in words.blocks
-                if group >= 0
-            ],
+            "hovermode": "closest",
         },
         small={
             "xaxis.tickvals": few,
             "xaxis.ticktext": few_names,
             "yaxis.tickvals": few,
             "yaxis.ticktext": few_names,
-            "annotations": [],
             "margin.l": 8,
             "margin.r": 8,
             "margin.t": 8,
             "margin.b": 8,
-            "coloraxis.colorbar.x": 1.02,
         },
         # Above the cells, for there is more height than width.
         portrait={
@@ -191,8 +198,8 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
     )
 
 
-def heatmap_png(words: HeatmapWords, notes: Sequence[str]) -> bytes:
-    """Draw the cosines as an image.
+def heatmap_images(words: HeatmapWords, notes: Sequence[str]) -> Images:
+    """Draw the cosines as images, with the tree beside them.
 
     Args:
         words: m words with their cosines.
@@ -202,54 +209,90 @@ def heatmap_png(words: HeatmapWords, notes: Sequence[str]) -> bytes:
 
     m = len(words.words)
     side = max(4.0, 0.17 * m)  # inches
-    top = 0.62 + 0.19 * len(notes)
-    with picture(side + 3.6, side + top + 1.5) as (figure, png):
+    present = np.unique(words.group[words.group >= 0]).tolist()
+    columns = max(1, int((side + 3.8) / 1.22))
+    legend = 0.24 * -(-len(present) // columns)
+    top, bottom = 0.62 + 0.19 * len(notes), 1.35 + legend
+    with picture(side + 4, side + top + bottom) as (figure, images):
         head(figure, _title(m), list(notes))
-        axes = place(figure, 1.5, 2.1, 1.5, top)
+        axes = place(figure, 1.5, 2.5, bottom, top)
         colors = LinearSegmentedColormap.from_list("cosine", list(_SCALE))
         image = axes.imshow(
             words.cosines, cmap=colors, vmin=-1, vmax=1, interpolation="nearest"
         )
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        names = [drawable(shown(word, _PNG_LETTERS)) for word in words.words]
+        names = [drawable(shown(word, _IMAGE_LETTERS)) for word in words.words]
         axes.set_xticks(range(m), names, rotation=90, size=7.5)
         axes.set_yticks(range(m), names, size=7.5)
-        for first, end, group in words.blocks:
-            if first:
-                axes.axhline(first - 0.5, color="white", linewidth=2)
-                axes.axvline(first - 0.5, color="white", linewidth=2)
-            if group >= 0:
-                color = mark(group).color
-                across = axes.get_yaxis_transform()
-                axes.plot(
-                    [1.012, 1.012],
-                    [first - 0.4, end - 0.6],
-                    transform=across,
-                    color=color,
-                    linewidth=3,
-                    solid_capstyle="butt",
-                    clip_on=False,
-                )
-                axes.text(
-                    1.025,
-                    (first + end - 1) / 2,
-                    drawable(shown(words.groups[group], _PNG_LETTERS)),
-                    transform=across,
-                    va="center",
-                    size=8,
-                    color=MUTED,
-                )
+        for group in present:
+            style = mark(group)
+            members = np.flatnonzero(words.group == group)
+            axes.scatter(
+                np.full(len(members), 1 + 0.09 / side),
+                members,
+                transform=axes.get_yaxis_transform(),
+                s=14,
+                c=style.color,
+                marker=MATPLOTLIB_SHAPES[style.shape],
+                linewidths=0,
+                clip_on=False,
+                label=drawable(shown(words.groups[group], _IMAGE_LETTERS)),
+            )
+        if present:
+            figure.legend(
+                loc="lower left",
+                bbox_to_anchor=(0.15 / (side + 4), 0),
+                ncols=columns,
+                handletextpad=0.1,
+                columnspacing=1.2,
+            )
+        branches = place(figure, 1.5 + side + 0.2, 1.1, bottom, top)
+        for joint in words.tree:
+            branches.plot(joint[:, 1], joint[:, 0], color=MUTED, linewidth=0.8)
+        branches.set_ylim(m - 0.5, -0.5)
+        branches.set_xlim(0, 1.02 * _height(words))
+        branches.set_axis_off()
         width, height = figure.get_size_inches()
-        box = (1 - 0.75 / width, 1.5 / height, 0.12 / width, side / height)
+        box = (1 - 0.75 / width, bottom / height, 0.12 / width, side / height)
         bar = figure.colorbar(image, cax=figure.add_axes(box))
         bar.outline.set_visible(False)
         bar.set_label("cosine")
-    return png.getvalue()
+    return images
 
 
 def _title(words: int) -> str:
     return f"Similarity of {counted(words, 'word')}"
+
+
+def _height(words: HeatmapWords) -> float:
+    """Return the height of the tree; 1 where all words are the same."""
+    return float(words.tree[:, 1, 1].max(initial=0)) or 1.0
+
+
+def _broken(corners: Doubles) -> list[float | None]:
+    """Return lines one after the other, with gaps between."""
+    return [
+        value
+        for line in corners.tolist()
+        for value in (*(float(f"{x:.4g}") for x in line), None)
+    ]
+
+
+def _hover(words: HeatmapWords, names: Sequence[str]) -> list[list[str]]:
+    """Return what each cell's hover says, in Plotly's markup."""
+    kinds = [
+        f" ({escaped(words.groups[group])})" if group >= 0 else ""
+        for group in words.group.tolist()
+    ]
+    labels = [f"{name}{kind}" for name, kind in zip(names, kinds, strict=True)]
+    return [
+        [
+            f"<b>{first}</b><br><b>{second}</b><br>cosine {cosine:.3f}"
+            for second, cosine in zip(labels, row, strict=True)
+        ]
+        for first, row in zip(labels, words.cosines.tolist(), strict=True)
+    ]
 
 
 def _sign(words: HeatmapWords, i: int) -> str:
@@ -258,19 +301,3 @@ def _sign(words: HeatmapWords, i: int) -> str:
         return ""
     style = mark(group)
     return f'<span style="color:{style.color}">{_SIGNS[style.shape]}</span>'
-
-
-def _few_ticks(
-    words: HeatmapWords, names: Sequence[str]
-) -> tuple[list[float], list[str]]:
-    """Return ticks for a small window: groups, or words at equal steps."""
-    if words.groups and (words.group >= 0).all():
-        return (
-            [(first + end - 1) / 2 for first, end, _ in words.blocks],
-            [
-                f"{escaped(words.groups[group])} {_sign(words, first)}"
-                for first, _, group in words.blocks
-            ],
-        )
-    step = -(-len(names) // _SMALL_TICKS)
-    return [float(i) for i in range(0, len(names), step)], list(names[::step])

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.core.figures.canvas import head, picture, place
+from pipeline.core.figures.canvas import Images, head, picture, place
 from pipeline.core.figures.page import page
 from pipeline.core.figures.style import GRID, MATPLOTLIB_SHAPES, Mark, counted, mark
 from pipeline.core.types import Doubles
@@ -64,8 +64,8 @@ def loss_html(loss: Doubles, heldout: Doubles) -> bytes:
     )
 
 
-def loss_png(loss: Doubles, heldout: Doubles) -> bytes:
-    """Draw the curves as an image.
+def loss_images(loss: Doubles, heldout: Doubles) -> Images:
+    """Draw the curves as images.
 
     Args:
         loss: Shape (E,), nats per pair.
@@ -73,7 +73,7 @@ def loss_png(loss: Doubles, heldout: Doubles) -> bytes:
     """
     from matplotlib.ticker import MaxNLocator
 
-    with picture(8, 5) as (figure, png):
+    with picture(8, 5) as (figure, images):
         lines = notes(loss, heldout)
         head(figure, _TITLE, lines)
         axes = place(figure, 0.75, 0.95, 0.55, 0.65 + 0.19 * len(lines))
@@ -96,7 +96,7 @@ def loss_png(loss: Doubles, heldout: Doubles) -> bytes:
         if not ends:
             axes.set_xlim(0.5, 1.5)
         _name_ends(axes, ends)
-    return png.getvalue()
+    return images
 
 
 def notes(loss: Doubles, heldout: Doubles) -> list[str]:

@@ -2,26 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.figures.canvas import drawable, head, picture, place
-from pipeline.core.figures.page import Entry, Labels, page
+from pipeline.core.figures.canvas import (
+    SVG_POINTS,
+    Images,
+    drawable,
+    head,
+    picture,
+    place,
+)
 from pipeline.core.figures.style import (
-    GRID,
     INK,
     MATPLOTLIB_SHAPES,
-    MUTED,
     QUIET,
-    Mark,
-    counted,
-    escaped,
     mark,
 )
 from pipeline.core.labels import shown
-from pipeline.core.types import Counts, Doubles, Floats, Ids
+from pipeline.core.types import Doubles, Floats, Ids
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,14 +30,8 @@ if TYPE_CHECKING:
 NO_GROUP = -1
 _OTHERS = "other words"
 
-# Points up to which SVG stays smooth; with more, 2D maps are drawn by WebGL.
-_SVG_POINTS = 5_000
-
-# Labels of an image, at most: beyond, there is hardly room, and they cost time.
-_PNG_LABELS = 500
-
-# The view this many times closer than at first, words of no group are labeled too.
-_CLOSE = 1.8
+# Labels of images, at most: beyond, there is hardly room, and they cost time.
+_IMAGE_LABELS = 500
 
 
 @dataclass(frozen=True)
@@ -46,21 +41,15 @@ class MapWords:
     Attributes:
         words: n words.
         ranks: Shape (n,). By count in the whole vocabulary, from 0.
-        counts: Shape (n,). Occurrences.
         groups: Names of all groups, drawn or not: a group's place in this tuple
             gives its mark.
         group: Shape (n,). Each word's group, or `NO_GROUP`.
-        neighbors: Shape (n, K). The words nearest in the original space.
-        cosines: Shape (n, K). Theirs.
     """
 
     words: tuple[str, ...]
     ranks: Ids
-    counts: Counts
     groups: tuple[str, ...]
     group: Ids
-    neighbors: Ids
-    cosines: Doubles
 
     @property
     def grouped(self) -> bool:
@@ -68,69 +57,24 @@ class MapWords:
         return bool((self.group != NO_GROUP).any())
 
 
-def map_html(
-    words: MapWords, layout: Floats, title: str, notes: Sequence[str]
-) -> bytes:
-    """Draw an interactive map: hover tells of a word, a legend hides groups.
-
-    Args:
-        words: n words.
-        layout: Shape (n, 2) or (n, 3). Their places.
-        title: Heading.
-        notes: Lines below it.
-    """
-    deep = layout.shape[1] == 3
-    hover = _hover(words)
-    traces: list[dict[str, Any]] = []
-    legend: list[Entry] = []
-    labels: list[Labels] = []
-    for group, members in _by_group(words):
-        quiet = group == NO_GROUP
-        points = [[float(f"{x:.4g}") for x in axis] for axis in layout[members].T]
-        traces.append(
-            {
-                **_kind(deep, len(words.words)),
-                **dict(zip("xyz", points, strict=False)),
-                "name": escaped(f"{_name(words, group)} ({len(members):,})"),
-                "mode": "markers",
-                "hoverinfo": "text",
-                "hovertext": [hover[i] for i in members],
-                "hoverlabel": {"bordercolor": MUTED if quiet else mark(group).color},
-                "marker": _marker(group, deep=deep),
-            }
-        )
-        name = f"{shown(_name(words, group))} ({len(members):,})"
-        legend.append(Entry(name, Mark(QUIET, "circle") if quiet else mark(group)))
-        labels.append(
-            Labels(
-                trace=len(labels),
-                texts=[shown(words.words[i]) for i in members],
-                priority=words.ranks[members].tolist(),
-                from_zoom=_CLOSE if quiet and words.grouped else 0,
-            )
-        )
-    return page(
-        title,
-        notes,
-        traces,
-        {**(_scene() if deep else _plane()), "showlegend": False},
-        small={"margin.t": 30},
-        legend=legend,
-        labels=labels,
-        navigable=True,
-    )
-
-
-def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -> bytes:
-    """Draw a map as an image, with as many words of groups named as fit.
+def map_images(
+    words: MapWords,
+    layout: Floats,
+    title: str,
+    notes: Sequence[str],
+    *,
+    labeled: Sequence[int] | None = None,
+) -> Images:
+    """Draw a map as images, with as many words of groups named as fit.
 
     Args:
         words: n words.
         layout: Shape (n, 2). Their places.
         title: Heading.
         notes: Lines below it.
+        labeled: The groups whose words are named; None for all.
     """
-    with picture(12, 9) as (figure, png):
+    with picture(12, 9) as (figure, images):
         head(figure, title, list(notes))
         axes = place(figure, 0.2, 0.2, 0.75, 0.62 + 0.19 * len(notes))
         axes.set_axis_off()
@@ -147,6 +91,7 @@ def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -
                 edgecolors="white",
                 alpha=0.6 if quiet else 1,
                 zorder=1 if quiet else 2,
+                rasterized=len(members) > SVG_POINTS,
                 label=drawable(f"{shown(_name(words, group))} ({len(members):,})"),
             )
         # Equal units in both directions, because only distances mean something.
@@ -160,12 +105,14 @@ def map_png(words: MapWords, layout: Floats, title: str, notes: Sequence[str]) -
             columnspacing=1.4,
         )
         named = np.arange(len(words.words))
-        if words.grouped:
+        if labeled is not None:
+            named = np.flatnonzero(np.isin(words.group, labeled))
+        elif words.grouped:
             named = np.flatnonzero(words.group != NO_GROUP)
-        named = named[np.argsort(words.ranks[named], kind="stable")][:_PNG_LABELS]
+        named = named[np.argsort(words.ranks[named], kind="stable")][:_IMAGE_LABELS]
         texts = [drawable(shown(words.words[i])) for i in named]
         write_labels(axes, layout[named].astype(float), texts)
-    return png.getvalue()
+    return images
 
 
 def write_labels(axes: "Axes", points: Doubles, texts: Sequence[str]) -> list[int]:
@@ -263,79 +210,3 @@ def _by_group(words: MapWords) -> list[tuple[int, Ids]]:
 
 def _name(words: MapWords, group: int) -> str:
     return _OTHERS if group == NO_GROUP else words.groups[group]
-
-
-def _hover(words: MapWords) -> list[str]:
-    """Return what each word's hover says, in Plotly's markup."""
-    names = [escaped(shown(word, 40)) for word in words.words]
-    texts = []
-    for i, name in enumerate(names):
-        group = int(words.group[i])
-        kind = "" if group == NO_GROUP else f"{escaped(words.groups[group])} · "
-        times = counted(int(words.counts[i]), "time")
-        lines = [f"<b>{name}</b>", f"{kind}rank {words.ranks[i] + 1:,} · {times}"]
-        if words.neighbors.shape[1]:
-            lines.append("<br>nearest words drawn, by cosine")
-        lines += [
-            f"{cosine:.2f}  {names[j]}"
-            for j, cosine in zip(words.neighbors[i], words.cosines[i], strict=True)
-        ]
-        texts.append("<br>".join(lines))
-    return texts
-
-
-def _kind(deep: bool, points: int) -> dict[str, Any]:
-    if deep:
-        return {"type": "scatter3d"}
-    return {"type": "scatter" if points <= _SVG_POINTS else "scattergl"}
-
-
-def _marker(group: int, *, deep: bool) -> dict[str, Any]:
-    if group == NO_GROUP:
-        size, opacity = (2.5, 0.45) if deep else (4.5, 0.55)
-        return {"color": QUIET, "size": size, "opacity": opacity, "line": {"width": 0}}
-    style = mark(group)
-    # In 3D shapes come out in different sizes; these look alike.
-    size = {"circle": 6, "square": 5, "diamond": 4.5, "cross": 8}[style.shape]
-    return {
-        "color": style.color,
-        "symbol": style.shape,
-        "size": size if deep else 9,
-        "opacity": 1,
-        "line": {"color": "white", "width": 1},
-    }
-
-
-def _plane() -> dict[str, Any]:
-    axis = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    return {
-        "xaxis": axis,
-        # Equal units in both directions, because only distances mean something.
-        "yaxis": {**axis, "scaleanchor": "x"},
-        "margin": {"l": 8, "r": 8, "t": 40, "b": 8},
-        "dragmode": "pan",
-        "hovermode": "closest",
-    }
-
-
-def _scene() -> dict[str, Any]:
-    axis = {
-        "showticklabels": False,
-        "title": {"text": ""},
-        "gridcolor": GRID,
-        "zeroline": False,
-        "showspikes": False,
-        "showbackground": False,
-    }
-    return {
-        "scene": {
-            "xaxis": axis,
-            "yaxis": axis,
-            "zaxis": axis,
-            "aspectmode": "data",
-            "dragmode": "orbit",
-            # Only the direction counts: the page chooses how near to come.
-            "camera": {"eye": {"x": 1.05, "y": 1.05, "z": 0.7}},
-        },
-        "margin": {"l": 0, "r": 0, "t": 40, "b": 0},
-    }

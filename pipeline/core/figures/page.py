@@ -7,32 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.figures.script import FONT, SCRIPT, SMALL
-from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, QUIET, Mark
+from pipeline.core.figures.style import GRID, INK, MUTED, PALETTE, Mark
 
-# A legend's markers, in a square from -6 to 6.
-_OUTLINES = {
+# Marks as SVG paths, in a square from -6 to 6.
+OUTLINES = {
     "circle": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
     "diamond": "M0-6 6 0 0 6-6 0z",
     "square": "M-5-5h10v10h-10z",
     "cross": "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
 }
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The words to write beside a trace's points, where there is room for them.
-
-    Attributes:
-        trace: Which trace, counted from 0.
-        texts: One label for each of its points, as it is to be read: no markup.
-        priority: One number for each; the lowest are written first.
-        from_zoom: Written once the view is this many times closer than at first.
-    """
-
-    trace: int
-    texts: Sequence[str]
-    priority: Sequence[int]
-    from_zoom: float
 
 
 @dataclass(frozen=True)
@@ -56,9 +39,6 @@ def page(
     *,
     small: Mapping[str, Any],
     portrait: Mapping[str, Any] | None = None,
-    legend: Sequence[Entry] = (),
-    labels: Sequence[Labels] = (),
-    navigable: bool = False,
 ) -> bytes:
     """Return a self-contained page that fills its window with a figure.
 
@@ -70,10 +50,6 @@ def page(
         small: What differs in windows below 700 × 640 px, as `relayout` takes it:
             dotted key -> value, for keys that `layout` gives a value to.
         portrait: What differs besides in small windows higher than wide.
-        legend: One entry for each trace, or none. It stands beside the figure, in
-            windows higher than wide below it, and takes no room from it.
-        labels: Words to write beside points, in 2D and 3D maps.
-        navigable: Zoom with the wheel, and show the buttons that go back.
     """
     from plotly.graph_objects import Figure
     from plotly.offline import get_plotlyjs
@@ -83,7 +59,6 @@ def page(
         "font": {"family": FONT, "size": 13, "color": INK},
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
-        "modebar": {"color": QUIET, "activecolor": MUTED, "bgcolor": "white"},
         "hoverlabel": {
             "align": "left",
             "bgcolor": "white",
@@ -96,51 +71,50 @@ def page(
         "figure": json.loads(figure.to_json(engine="json")),
         "small": dict(small),
         "portrait": dict(portrait or {}),
-        "labels": [vars(each) for each in labels],
         "config": {
             "responsive": True,
             "displaylogo": False,
-            "scrollZoom": navigable,
-            "displayModeBar": navigable,
+            "displayModeBar": False,
             # Two defaults that would send the words to a server of Plotly's.
             "showSendToCloud": False,
             "plotlyServerURL": "",
-            # The image it saves would lack heading and labels.
-            # The page has a way of its own to the first view of a 3D map.
-            "modeBarButtonsToRemove": [
-                *("toImage", "select2d", "lasso2d"),
-                *("resetCameraDefault3d", "resetCameraLastSave3d"),
-            ],
         },
     }
-    # No text can close the element it stands in: `<` becomes an escape, and all
-    # that is not ASCII too, lone surrogates included.
-    text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
-    text = text.replace("<", "\\u003c")
     return _PAGE.format(
         title=html.escape(title),
-        notes=_notes(notes),
-        legend=_legend(legend),
+        notes=notes_html(notes),
         style=_STYLE,
         library=get_plotlyjs(),
-        spec=text,
+        spec=script_json(spec),
         script=SCRIPT,
     ).encode()
 
 
-def _notes(notes: Sequence[str]) -> str:
+def script_json(values: Mapping[str, Any]) -> str:
+    """Return values as JSON that can stand in a script element.
+
+    No text can close the element it stands in: `<` becomes an escape, and all that
+    is not ASCII too, lone surrogates included.
+    """
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def notes_html(notes: Sequence[str]) -> str:
+    """Return what a page says below its heading; in a small window it folds."""
     if not notes:
         return ""
     lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     return f"<details open><summary>Notes</summary><div>{lines}</div></details>"
 
 
-def _legend(entries: Sequence[Entry]) -> str:
+def legend_html(entries: Sequence[Entry]) -> str:
+    """Return buttons, one for each entry, that hide and show what they name."""
     if not entries:
         return ""
     buttons = "".join(
         '<button type="button" aria-pressed="true"><svg viewBox="-7 -7 14 14" '
-        f'aria-hidden="true"><path d="{_OUTLINES[entry.mark.shape]}" '
+        f'aria-hidden="true"><path d="{OUTLINES[entry.mark.shape]}" '
         f'fill="{entry.mark.color}"/></svg><span>{html.escape(entry.name)}</span>'
         "</button>"
         for entry in entries
@@ -153,13 +127,12 @@ def _legend(entries: Sequence[Entry]) -> str:
 
 
 # The policy lets nothing be fetched: the page could not phone home if it tried.
-# Plotly's 3D compiles its shader glue at run time, hence unsafe-eval.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
-script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
+script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
 img-src data: blob:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -167,8 +140,7 @@ img-src data: blob:">
 </head>
 <body>
 <header><h1>{title}</h1>{notes}</header>
-<main><div id="view"><div id="figure" role="img" aria-label="{title}"></div>\
-<canvas id="labels" aria-hidden="true"></canvas></div>{legend}</main>
+<main><div id="figure" role="img" aria-label="{title}"></div></main>
 <noscript>This picture is drawn with JavaScript, which is turned off.</noscript>
 <script>{library}</script>
 <script type="application/json" id="spec">{spec}</script>
@@ -187,20 +159,8 @@ h1 {{ margin: 0 0 4px; font-size: 20px; font-weight: 600; line-height: 1.25; }}
 header p {{ margin: 0 0 4px; font-size: 13px; line-height: 1.4; color: {MUTED}; }}
 summary {{ display: none; cursor: pointer; font-size: 12px; line-height: 24px;
   color: {MUTED}; }}
-main {{ position: relative; z-index: 0; flex: 1; min-height: 0; display: flex; }}
-#view {{ position: relative; flex: 1; min-width: 0; min-height: 0; overflow: hidden; }}
-#figure, #labels {{ position: absolute; inset: 0; width: 100%; height: 100%; }}
-#labels {{ pointer-events: none; }}
-#legend {{ flex: none; box-sizing: border-box; max-width: 220px; overflow-y: auto;
-  padding: 40px 16px 8px 4px; }}
-#legend button {{ display: flex; align-items: center; width: 100%; min-height: 24px;
-  padding: 0 4px; border: 0; border-radius: 3px; background: none; color: {INK};
-  font: 13px {FONT}; text-align: left; cursor: pointer; }}
-#legend button:hover {{ background: {GRID}; }}
-#legend button[aria-pressed=false] {{ color: {MUTED}; text-decoration: line-through; }}
-#legend [aria-pressed=false] svg {{ opacity: 0.3; }}
-#legend svg {{ flex: none; width: 14px; height: 14px; margin-right: 8px; }}
-#legend span {{ overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+main {{ position: relative; z-index: 0; flex: 1; min-height: 0; overflow: hidden; }}
+#figure {{ position: absolute; inset: 0; width: 100%; height: 100%; }}
 :focus-visible {{ outline: 2px solid {PALETTE[0]}; outline-offset: -2px; }}
 @media {SMALL} {{
   header {{ display: flex; align-items: baseline; justify-content: space-between;
@@ -211,14 +171,5 @@ main {{ position: relative; z-index: 0; flex: 1; min-height: 0; display: flex; }
     padding: 8px 12px 4px; border-bottom: 1px solid {GRID}; background: white;
     box-shadow: 0 4px 8px rgba(0, 0, 0, 0.12); }}
   header p {{ font-size: 12px; }}
-  #legend {{ padding: 8px 8px 8px 0; }}
-  #legend button {{ font-size: 12px; }}
-  #legend svg {{ margin-right: 6px; }}
-}}
-@media (orientation: portrait) {{
-  main {{ flex-direction: column; }}
-  #legend {{ display: grid;
-    grid-template-columns: repeat(auto-fill, minmax(150px, 1fr));
-    max-width: none; max-height: 30%; padding: 4px 8px 8px; }}
 }}
 """

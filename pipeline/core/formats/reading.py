@@ -12,8 +12,9 @@ never believed: memory goes with the file's size.
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -36,6 +37,26 @@ _SAMPLE = 4096  # bytes looked through for them
 _LONGEST_NUMBER = 32  # as printed, with a space
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a file of vectors says it is.
+
+    Attributes:
+        kind: Its form.
+        dim: Numbers of each word, d ≥ 1; 0 for .npz, which says so itself.
+        count: Words, V ≥ 1, as its first line claims; None where none does.
+    """
+
+    kind: Literal["npz", "word2vec text", "word2vec binary", "GloVe text"]
+    dim: int = 0
+    count: int | None = None
+
+    @property
+    def first_line(self) -> int:
+        """The line number of the first word, in a form of lines."""
+        return 1 if self.count is None else 2
+
+
 def read_vectors(path: Path) -> Embeddings:
     """Read a file of word vectors.
 
@@ -49,37 +70,16 @@ def read_vectors(path: Path) -> Embeddings:
             byte, what was expected, what was found and what to do.
     """
     with open_text(path) as file:
-        start = file.tell()
-        if file.read(len(_ZIP)) == _ZIP:
+        form = sniff(file, path)
+        if form.kind == "npz":
             return _read_npz(file, path)
-        file.seek(start)
-        first = read_line(file, f"{path}:1")
-        if first.startswith(_PICKLE):
-            raise DataError(
-                f"{path}: expected {FORMS}, found a pickle, which can run code and is "
-                "never read. Save it anew, such as with gensim's "
-                "save_word2vec_format"
-            )
-        header = _HEADER.fullmatch(first)
-        if header is None:
-            dim = _count_numbers(first)
-            if dim == 0:
-                raise DataError(
-                    f"{path}:1: expected {FORMS}, found "
-                    f"{quoted(first.decode(errors='replace'))}. Is it the right file?"
-                )
-            file.seek(start)
-            words, vectors = read_rows(file, path, line=1, dim=dim, count=None)
+        if form.kind == "word2vec binary":
+            count = form.count or 0
+            words, vectors = read_binary(file, path, dim=form.dim, count=count)
         else:
-            count, dim = int(header[1]), int(header[2])
-            _check_header(path, count, dim)
-            below = file.tell()
-            binary = _is_binary(file, count, dim)
-            file.seek(below)
-            if binary:
-                words, vectors = read_binary(file, path, dim=dim, count=count)
-            else:
-                words, vectors = read_rows(file, path, line=2, dim=dim, count=count)
+            words, vectors = read_rows(
+                file, path, line=form.first_line, dim=form.dim, count=form.count
+            )
     _check_words(path, words)
     normalization = Normalization(
         lowercase=all(word == word.lower() for word in words), digits="keep"
@@ -88,12 +88,51 @@ def read_vectors(path: Path) -> Embeddings:
     return Embeddings(tuple(words), vectors, none, normalization)
 
 
+def sniff(file: BinaryIO, path: Path) -> Form:
+    """Tell the form of a file, and go to its first word.
+
+    Args:
+        file: As `open_text` gives it; of an .npz it stands at the start after.
+        path: Its name, for errors.
+
+    Raises:
+        DataError: if it is of no form that is read.
+    """
+    start = file.tell()
+    if file.read(len(_ZIP)) == _ZIP:
+        file.seek(start)
+        return Form("npz")
+    file.seek(start)
+    first = read_line(file, f"{path}:1")
+    if first.startswith(_PICKLE):
+        raise DataError(
+            f"{path}: expected {FORMS}, found a pickle, which can run code and is "
+            "never read. Save it anew, such as with gensim's "
+            "save_word2vec_format"
+        )
+    header = _HEADER.fullmatch(first)
+    if header is None:
+        dim = _count_numbers(first)
+        if dim == 0:
+            raise DataError(
+                f"{path}:1: expected {FORMS}, found "
+                f"{quoted(first.decode(errors='replace'))}. Is it the right file?"
+            )
+        file.seek(start)
+        return Form("GloVe text", dim)
+    count, dim = int(header[1]), int(header[2])
+    _check_header(path, count, dim)
+    below = file.tell()
+    binary = _is_binary(file, count, dim)
+    file.seek(below)
+    return Form("word2vec binary" if binary else "word2vec text", dim, count)
+
+
 def _read_npz(file: BinaryIO, path: Path) -> Embeddings:
     if isinstance(file, io.BufferedReader):
         return load_vectors(path)
     # Packed again with gzip: a zip's directory is at its end.
-    content = io.BytesIO(_ZIP)
-    content.seek(len(_ZIP))
+    content = io.BytesIO()
     while block := file.read(BLOCK):
         content.write(block)
     return load_vectors(path, content)
