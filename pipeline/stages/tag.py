@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen
@@ -24,7 +24,6 @@ from pipeline.core.hmm.states import (
     span_states,
 )
 from pipeline.core.hmm.streams import Strengths, all_streams
-from pipeline.core.hmm.tagger import Settings, Tagger
 from pipeline.core.hmm.transitions import Order, Smoothing
 from pipeline.core.hmm.word_classes import word_classes
 from pipeline.core.tag_scores import Tagged, score_tags
@@ -39,6 +38,9 @@ from pipeline.fields import (
     Unkeyed,
 )
 from pipeline.report import Report
+
+if TYPE_CHECKING:
+    from pipeline.core.hmm.tagger import Tagger
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +131,8 @@ def tag(
         DataError: if tags are not what the column should hold, or the vectors cannot
             be read.
     """
+    from pipeline.core.hmm.tagger import Settings, Tagger
+
     scored = (_VALID, _TEST) if config.final else (_VALID,)
     _check_splits(config, corpus, (_TRAIN, *scored))
     report.start(
@@ -238,7 +242,7 @@ def _tagged(
     name: str,
     *,
     space: StateSpace,
-    tagger: Tagger,
+    tagger: "Tagger",
     lattice: Lattice,
     split: SplitFeatures,
 ) -> Tagged:
