@@ -33,8 +33,8 @@ from benchmark import (
 
 from pipeline.stages.ingest import ConllFilesConfig
 
-# Those of word2vec.c's own makefile.
-FLAGS = ("-pthread", "-O3", "-march=native", "-funroll-loops", "-w")
+# Those of word2vec.c's own makefile, with -Ofast, which it calls faster.
+FLAGS = ("-pthread", "-Ofast", "-march=native", "-funroll-loops", "-w")
 
 
 def build(source: Path, folder: Path) -> Path:
