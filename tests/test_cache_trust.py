@@ -350,6 +350,8 @@ USERS = {
     "llvmlite": {"train", "visualize"},
     "matplotlib": {"visualize"},
     "plotly": {"visualize"},
+    "umap-learn": {"visualize"},
+    "pynndescent": {"visualize"},
     "datasets": {"ingest"},
     "pandas": {"ingest"},
     "hydra-core": set(),

@@ -7,6 +7,7 @@ of them that each map keeps.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.core.projection import (
     pca,
     tsne,
     umap,
+    umap_learn,
 )
 from pipeline.core.side_by_side import side_by_side
 from pipeline.core.types import Doubles, Floats
@@ -95,6 +97,7 @@ class Atlas:
         depth: int,
     ) -> None:
         self._settings = settings
+        self._umap_learn = Lock()
         need = graph_depth(settings.perplexity, settings.neighbors)
         self.unit = unit
         self.graph: Neighbors = neighbor_graph(unit, max(need, depth, KEPT_DEPTH))
@@ -114,6 +117,7 @@ class Atlas:
         fuzzy = None
         if any(projection == "umap" for projection, _ in self.recipes):
             fuzzy = fuzzy_graph(self.graph, self._settings.neighbors)
+            umap_learn()  # before there are threads
         jobs: dict[int, Callable[[], Floats]] = {}
         for place, (projection, dims) in enumerate(self.recipes):
             match projection:
@@ -149,14 +153,15 @@ class Atlas:
         )
 
     def _umap(self, fuzzy: "csr_array", dims: int) -> Floats:
-        return umap(
-            fuzzy,
-            self.start,
-            dims=dims,
-            min_dist=self._settings.min_dist,
-            epochs=self._settings.epochs,
-            seed=self._settings.seed,
-        )
+        with self._umap_learn:  # compiles at its first call, holding others up anyway
+            return umap(
+                fuzzy,
+                self.start,
+                dims=dims,
+                min_dist=self._settings.min_dist,
+                epochs=self._settings.epochs,
+                seed=self._settings.seed,
+            )
 
     def told(self, projection: Projection, dims: int) -> str:
         """Say how a map is made."""

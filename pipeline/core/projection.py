@@ -12,9 +12,11 @@ All of it runs on one thread: sums split over threads change their last bits wit
 number of threads, and t-SNE and UMAP make another picture of it sooner or later.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -237,7 +239,7 @@ def umap(
     Source: McInnes, Healy and Melville 2018, "UMAP", algorithm 5; umap-learn's
     implementation.
     """
-    from pipeline.core.umap_kernel import descend
+    from sklearn.utils import check_random_state
 
     n = graph.shape[0]
     if n < FEWEST_WORDS or start.shape[0] != n or start.shape[1] < dims:
@@ -245,44 +247,30 @@ def umap(
             f"UMAP in {dims} dimensions needs at least {FEWEST_WORDS} words and a "
             f"start of shape (n, ≥ {dims}), found {n} words and {start.shape}"
         )
-    edges = graph.tocoo()
-    strength = edges.data.astype(np.float64)
-    # An edge is pulled in proportion to its strength; what is never due is left out.
-    kept = strength * epochs >= strength.max(initial=0)
-    layout = _spread(start, dims, seed, "umap")
-    extent = np.ptp(layout, axis=0)
-    layout = 10 * (layout - layout.min(axis=0)) / np.where(extent > 0, extent, 1)
-    rng = generator(seed, "visualize", "umap", dims)
-    slope, power = curve(min_dist)
-    found = np.ascontiguousarray(layout, np.float32)
-    descend(
-        found,
-        edges.row[kept],
-        edges.col[kept],
-        strength.max(initial=0) / strength[kept],
-        # Tausworthe's draws need numbers that are not small.
-        rng.integers(2**16, 2**32, (n, 3)),
-        slope=slope,
-        power=power,
-        epochs=epochs,
-    )
-    return found
-
-
-def curve(min_dist: float) -> tuple[float, float]:
-    """Return UMAP's a and b: 1 / (1 + a x²ᵇ) is near 1 up to `min_dist`, then e^-x.
-
-    Args:
-        min_dist: Within [0, 1].
-
-    Source: umap-learn's `find_ab_params`, for a spread of 1.
-    """
-    from scipy.optimize import curve_fit
-
-    x = np.linspace(0, 3, 300)
-    wanted = np.where(x < min_dist, 1.0, np.exp(min_dist - x))
-    (slope, power), _ = curve_fit(lambda x, a, b: 1 / (1 + a * x ** (2 * b)), x, wanted)
-    return float(slope), float(power)
+    library = umap_learn()
+    slope, power = library.find_ab_params(1.0, min_dist)
+    seed_of_layout = int(generator(seed, "visualize", "umap", dims).integers(2**32))
+    with one_thread():
+        layout, _ = library.simplicial_set_embedding(
+            None,  # the vectors, which a start that is given makes needless
+            graph.copy(),  # umap-learn drops weak edges in place
+            n_components=dims,
+            initial_alpha=1.0,
+            a=slope,
+            b=power,
+            gamma=1.0,
+            negative_sample_rate=5,
+            n_epochs=epochs,
+            init=_spread(start, dims, seed, "umap").astype(np.float32),
+            random_state=check_random_state(seed_of_layout),
+            metric="euclidean",
+            metric_kwds={},
+            densmap=False,
+            densmap_kwds={},
+            output_dens=False,
+            parallel=False,  # two threads would write the same word at once
+        )
+    return np.ascontiguousarray(layout, np.float32)
 
 
 def neighbors_kept(neighbors: Neighbors, layout: Floats, depth: int) -> Doubles:
@@ -355,3 +343,14 @@ def _bandwidths(beyond: Doubles, target: float) -> Doubles:
         middle = np.where(np.isfinite(high), (low + high) / 2, width * 2)
         width = np.where(np.abs(total - target) < _CLOSE_ENOUGH, width, middle)
     return width
+
+
+def umap_learn() -> ModuleType:
+    """Return umap-learn; its import takes seconds, and is not for two threads."""
+    with warnings.catch_warnings():
+        # On import it always says that it goes without its Tensorflow variant.
+        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+        import umap.umap_
+
+    module: ModuleType = umap.umap_
+    return module

@@ -50,7 +50,7 @@ class Parent:
         if self._tracker:
             self._tracker.log_metrics(values)
 
-    def keep_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
+    def keep_view(self, params: Sequence[str], metric: str, *, maximize: bool) -> None:
         """Have the UI show these, where it compares the trials."""
         if self._tracker is None or self._tracker.experiment is None:
             return
@@ -58,7 +58,9 @@ class Parent:
 
         place = self._tracker.uri, self._tracker.experiment
         try:
-            keep_view(*place, self._sweep, params, metrics)
+            keep_view(
+                *(*place, self._sweep), params=params, metric=metric, maximize=maximize
+            )
         except TrackingError as error:
             log.warning("the UI's view of the sweep was not kept: %s", error)
 

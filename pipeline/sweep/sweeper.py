@@ -162,7 +162,9 @@ def _run_batches(
                 launch.launch(ledger.name, busy, wait=True)
             results = read_results(ledger)
             parent.log(best_values(results))
-            parent.keep_view(swept_params(results), [results.objective])
+            parent.keep_view(
+                swept_params(results), results.objective, maximize=results.maximize
+            )
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
     return failed

@@ -18,7 +18,13 @@ _SECTION, _CHART = "sweep-section", "sweep-parallel"
 
 
 def keep_view(
-    uri: str, experiment: str, sweep: str, params: Sequence[str], metrics: Sequence[str]
+    uri: str,
+    experiment: str,
+    sweep: str,
+    *,
+    params: Sequence[str],
+    metric: str,
+    maximize: bool,
 ) -> None:
     """Keep a view of a sweep's trials: parallel coordinates of what is named.
 
@@ -27,7 +33,8 @@ def keep_view(
         experiment: Id of the group of runs.
         sweep: The sweep's name.
         params: Names of the axes at the left.
-        metrics: Names of the axes at the right; the last one colors the lines.
+        metric: Name of the axis at the right, which colors the lines.
+        maximize: Whether more of it is better: the best runs stand first.
 
     Raises:
         TrackingError: if the store does not take it.
@@ -36,10 +43,16 @@ def keep_view(
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    measure = name_for_mlflow(metric)
     state = {
         # Of the trials alone: the parent has no cell.
         "searchFilter": f"tags.sweep = '{sweep}' AND tags.`sweep.cell` LIKE '%'",
+        # Sorted by date, which is its usual order, it folds trials below their parent
+        # and draws none of them.
+        "orderByKey": f"metrics.`{measure}`",
+        "orderByAsc": not maximize,
         "runsHiddenMode": "SHOW_ALL",
+        "isAccordionReordered": True,  # else sections are put in order by name
         "compareRunSections": [
             {
                 "uuid": _SECTION,
@@ -48,6 +61,8 @@ def keep_view(
                 "isReordered": False,
                 "deleted": False,
                 "isGenerated": False,
+                "columns": 1,  # three would leave an axis ten pixels
+                "cardHeight": 400,
             }
         ],
         "compareRunCharts": [
@@ -59,7 +74,7 @@ def keep_view(
                 "isGenerated": False,
                 "showAllRuns": True,
                 "selectedParams": list(map(name_for_mlflow, params)),
-                "selectedMetrics": list(map(name_for_mlflow, metrics)),
+                "selectedMetrics": [measure],
             }
         ],
     }

@@ -622,6 +622,40 @@ def settle(browser):
     raise AssertionError("the figure did not come to rest within 10 s")
 
 
+@pytest.mark.browser
+def test_pointing_at_a_cell_tells_its_value(browser, tmp_path):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+
+    words = some_heatmap(("<b>", "dos", "tres", "cuatro"))
+    path = tmp_path / "heatmap.html"
+    path.write_bytes(heatmap_html(words, []))
+    look(browser, path, 1280)
+    settle(browser)
+    # The middle of the cell in the third row and the first column.
+    x, y = browser.execute_script(
+        "const {xaxis, yaxis} = document.getElementById('figure')._fullLayout;"
+        "return [xaxis._offset + xaxis.d2p(0), yaxis._offset + yaxis.d2p(2)]"
+    )
+    left, top, right, bottom = rectangle(browser, "#figure")
+    figure = browser.find_element(By.ID, "figure")
+    middle = (right - left) / 2, (bottom - top) / 2
+    ActionChains(browser).move_to_element_with_offset(
+        figure, round(x - middle[0]), round(y - middle[1])
+    ).perform()
+    for _ in range(50):
+        lines = [e.text for e in browser.find_elements(By.CSS_SELECTOR, ".nums .line")]
+        if lines:
+            break
+        time.sleep(0.1)
+
+    assert [line for line in lines if line] == [
+        "tres (beta)", "<b> (alpha)", f"cosine {words.cosines[2, 0]:.3f}"
+    ]  # fmt: skip
+    assert browser.find_elements(By.CLASS_NAME, "spikeline")
+    assert not severe(browser)
+
+
 def rectangle(browser, selector):
     """Return an element's (left, top, right, bottom) in the window."""
     return browser.execute_script(

@@ -1,6 +1,5 @@
 """The hub, as a small server of this test's own: same routes, same client."""
 
-import hashlib
 import io
 import json
 import os
@@ -9,21 +8,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hubs import REVISION, serve_dataset
 
 from pipeline.core import hub
 from pipeline.core.hub import fetch, read_hub
 from pipeline.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
-DATASET, REVISION, COMMIT = "owner/news", "refs/convert/parquet", "c0ffee" * 6 + "cafe"
+DATASET = "owner/news"
 POS, NER = ("NN", "VBZ", "."), ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 ROWS = {
     "train": [
@@ -70,61 +67,6 @@ FILES = {
 } | {"default/index.duckdb": b"not wanted"}
 
 
-@contextmanager
-def serve(files):
-    """Serve a dataset as the hub does; yield its address and what is asked of it."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self, body, **headers):
-            self.send_response(200)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def do_GET(self):
-            # A proxy is sent the whole address.
-            path = unquote(urlsplit(self.path).path)
-            asked.append(f"{self.command} {path}")
-            api, resolve = f"/api/datasets/{DATASET}", f"/datasets/{DATASET}/resolve/"
-            if path == f"{api}/revision/{REVISION}":
-                self.answer(json.dumps({"id": DATASET, "sha": COMMIT}).encode())
-            elif path == f"{api}/tree/{COMMIT}":
-                tree = [
-                    {"type": "file", "path": name, "size": len(body), "oid": sha(body)}
-                    for name, body in files.items()
-                ]
-                self.answer(json.dumps(tree).encode())
-            elif path.startswith(resolve + COMMIT):
-                body = files[path.removeprefix(f"{resolve}{COMMIT}/")]
-                etag = f'"{sha(body)}"'
-                self.answer(body, ETag=etag, X_Repo_Commit=COMMIT)
-            elif path == "/":
-                self.answer(b"")
-            else:
-                self.send_error(404)
-
-        do_HEAD = do_GET  # noqa: N815  (the base class's name)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def sha(body):
-    return hashlib.sha1(body).hexdigest()
-
-
 def run(home, endpoint, **environment):
     """Fetch in a new process; return the files found, or the error."""
     program = (
@@ -152,7 +94,7 @@ NOWHERE = "http://hub.invalid"  # a name that never resolves (RFC 2606)
 
 
 def test_files_come_from_the_network_once_then_from_the_cache(tmp_path):
-    with serve(FILES) as (endpoint, asked):
+    with serve_dataset(DATASET, FILES) as (endpoint, asked):
         assert run(tmp_path, endpoint) == PARQUET
         assert "GET /datasets/owner/news/resolve/c0ffee" in "\n".join(asked)
 
@@ -165,7 +107,7 @@ def test_files_come_from_the_network_once_then_from_the_cache(tmp_path):
 
 
 def test_a_proxy_is_honored(tmp_path):
-    with serve(FILES) as (proxy, asked):
+    with serve_dataset(DATASET, FILES) as (proxy, asked):
         assert run(tmp_path, NOWHERE, HTTP_PROXY=proxy) == PARQUET
         assert "HEAD /" in asked[0]
 
@@ -225,7 +167,7 @@ def online(tmp_path, monkeypatch) -> Iterator[list[str]]:
     for name in list(os.environ):
         if "proxy" in name.lower():
             monkeypatch.delenv(name)
-    with serve(FILES) as (endpoint, asked):
+    with serve_dataset(DATASET, FILES) as (endpoint, asked):
         monkeypatch.setattr(constants, "ENDPOINT", endpoint)
         template = f"{endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

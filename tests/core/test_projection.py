@@ -1,7 +1,5 @@
 """Projections: right against other implementations, and the same every time."""
 
-import warnings
-
 import numpy as np
 import pytest
 from scipy.optimize import brentq
@@ -10,11 +8,10 @@ from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from pipeline.core import umap_kernel
+from pipeline.core import projection
 from pipeline.core.projection import (
     FEWEST_WORDS,
     Neighbors,
-    curve,
     fuzzy_graph,
     graph_depth,
     neighbor_graph,
@@ -45,15 +42,6 @@ def lay_out(method, unit, dims, **changed):
     if method == "tsne":
         return tsne(graph, start, dims=dims, **TSNE | changed)
     return umap(fuzzy_graph(graph, 15), start, dims=dims, **UMAP | changed)
-
-
-@pytest.fixture(scope="module")
-def umap_learn():
-    with warnings.catch_warnings():
-        # On import it always says that it goes without its Tensorflow variant.
-        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
-        import umap.umap_
-    return umap.umap_
 
 
 every_map = pytest.mark.parametrize(
@@ -143,10 +131,10 @@ class TestNeighborGraph:
 
 
 class TestFuzzyGraph:
-    def test_it_is_that_of_umap_learn(self, rng, monkeypatch, umap_learn):
+    def test_it_is_that_of_umap_learn(self, rng, monkeypatch):
         unit, _ = clustered(rng, words=60)
         unit[7] = unit[3]  # a distance of zero
-        library = umap_learn
+        library = projection._umap_learn()
         # As plain Python: compiling these two takes six seconds.
         for name in ("smooth_knn_dist", "compute_membership_strengths"):
             monkeypatch.setattr(library, name, getattr(library, name).py_func)
@@ -296,10 +284,9 @@ class TestLayouts:
 
         assert (graph != before).nnz == 0
 
-    @pytest.mark.slow  # it compiles
-    def test_umap_is_as_faithful_as_umap_learns_own(self, rng, umap_learn):
+    def test_umap_is_as_faithful_as_umap_learns_own(self, rng):
         unit, _ = clustered(rng)
-        library = umap_learn
+        library = projection._umap_learn()
         start = pca(unit, 2)
         graph = fuzzy_graph(neighbor_graph(unit, DEPTH), 15)
         slope, power = library.find_ab_params(1.0, UMAP["min_dist"])
@@ -314,70 +301,6 @@ class TestLayouts:
         faithful = [trustworthiness(unit, y, n_neighbors=10) for y in (ours, theirs)]
         # Two seeds of one method differ by about 0.01.
         assert faithful[0] >= faithful[1] - 0.02
-
-
-class TestUmapKernel:
-    def descent(self, rng, dims, n=25, m=120):
-        ends = rng.integers(0, n, (2, m)).astype(np.int32)
-        ends[1] = np.where(ends[0] == ends[1], (ends[1] + 1) % n, ends[1])
-        every = rng.uniform(1, 6, m)
-        every[:5] = 1.0
-        layout = rng.uniform(0, 10, (n, dims)).astype(np.float32)
-        layout[3] = layout[4]  # a distance of zero
-        draws = rng.integers(2**16, 2**31, (n, 3))
-        return layout, ends, every, draws
-
-    @pytest.mark.parametrize("dims", [2, 3])
-    def test_each_step_is_that_of_umap_learn(self, rng, umap_learn, dims):
-        import umap.layouts
-
-        layout, (heads, tails), every, draws = self.descent(rng, dims)
-        found, own = layout.copy(), draws.copy()
-        slope, power, epochs = 1.577, 0.895, 8
-
-        # As plain Python: compiling it takes five seconds.
-        step = umap.layouts._optimize_layout_euclidean_single_epoch
-        negative = every / umap_kernel.NEGATIVES
-        due, pushed, nothing = every.copy(), negative.copy(), np.zeros(1, np.float32)
-        for epoch in range(epochs):
-            step(
-                *(layout, layout, heads, tails, len(layout), every, slope, power),
-                *(draws, 1.0, dims, True, 1 - max(epoch - 1, 0) / epochs),
-                *(negative, pushed, due, epoch, False),
-                *(nothing, nothing, 0, 0, 0, 0, nothing, nothing, 0),
-            )
-        umap_kernel.descend(
-            *(found, heads, tails, every, own),
-            slope=slope,
-            power=power,
-            epochs=epochs,
-        )
-
-        np.testing.assert_array_equal(own, draws)  # as many, and the same
-        # It rounds distances to float32, which each of about thirty steps carries on.
-        np.testing.assert_allclose(found, layout, rtol=2e-3, atol=2e-3)
-
-    def test_the_compiled_descent_is_that_of_plain_python(self, rng):
-        layout, (heads, tails), every, draws = self.descent(rng, 3)
-        compiled, plain, own = layout.copy(), layout.copy(), draws.copy()
-
-        umap_kernel.descend(
-            compiled, heads, tails, every, own, slope=1.5, power=0.9, epochs=6
-        )
-        umap_kernel._descend(
-            *(plain, heads, tails, every, every.copy()),
-            *(every / umap_kernel.NEGATIVES, draws, 1.5, 0.9, 6),
-        )
-
-        np.testing.assert_array_equal(own, draws)
-        # Python's power rounds in its own way.
-        np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-4)
-
-    @pytest.mark.parametrize("min_dist", [0.0, 0.1, 0.99])
-    def test_the_curve_is_that_of_umap_learn(self, umap_learn, min_dist):
-        expected = umap_learn.find_ab_params(1.0, min_dist)
-
-        np.testing.assert_allclose(curve(min_dist), expected, rtol=1e-4)
 
 
 class TestNeighborsKept:

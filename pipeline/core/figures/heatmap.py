@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.core.figures.canvas import Images, drawable, head, picture, place
 from pipeline.core.figures.page import page
 from pipeline.core.figures.style import (
+    INK,
     MATPLOTLIB_SHAPES,
     MUTED,
     counted,
@@ -110,6 +111,13 @@ def heatmap_html(words: HeatmapWords, notes: Sequence[str]) -> bytes:
         "ticks": "",
         "automargin": True,
         "tickfont": {"size": 11 if m <= 60 else 8},
+        # Lines from a cell to its two words, while it is pointed at.
+        "showspikes": True,
+        "spikemode": "toaxis",
+        "spikesnap": "hovered data",
+        "spikedash": "solid",
+        "spikethickness": 1.5,
+        "spikecolor": INK,
     }
     few = list(range(0, m, -(-m // _SMALL_TICKS)))
     few_names = [f"{escaped(shown(words.words[i], 12))} {_sign(words, i)}" for i in few]
