@@ -79,7 +79,8 @@ def original_rate(program: Path, text: Path, tokens: int, threads: int) -> float
         }
         options = [part for name, value in settings.items() for part in (name, value)]
         options[::2] = [f"-{name}" for name in options[::2]]
-        subprocess.run([str(program), *map(str, options)], check=True)  # noqa: S603
+        command = [str(program), *map(str, options)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
     return 2 * tokens / (timed(lambda: train(3)) - timed(lambda: train(1)))
 
