@@ -64,7 +64,7 @@ def test_headlines_stand_beside_their_interval_and_control(quickstart):
     for name in ("probe/f1", "category/precision_at_10", "analogy/builtin/total"):
         number = r"-?\d\.\d+"
         assert re.search(
-            rf"^{name} +{number} +95%: {number} to {number} +random: {number}$",
+            rf"^{name} +{number} +95%: {number} to {number} +random: {number}( |$)",
             quickstart,
             re.MULTILINE,
         ), quickstart
@@ -164,7 +164,7 @@ def test_the_vectors_load_in_python(run, home):
 
 def test_readme_shows_the_real_output_of_its_first_command(quickstart):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"output of: make run -->\n```\n(.*?)```", readme, re.DOTALL)
+    block = re.search(r"output of: make run -->\n```text\n(.*?)```", readme, re.DOTALL)
     assert block, "the README's first output is gone"
 
     written, printed = block[1].splitlines(), quickstart.splitlines()

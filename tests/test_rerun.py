@@ -22,6 +22,7 @@ from pipeline.rerun import rerun
 from pipeline.sources import Source, describe
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
+from pipeline.stages.tag import TagConfig
 from pipeline.watcher import StageReport
 
 TINY = ("experiment=smoke", "tracking=off", "targets=[train]", "train.kernel=numpy")
@@ -468,7 +469,8 @@ def test_a_user_vouches_for_stages_all_of_whose_files_are_named():
 
 
 def test_every_key_that_names_files_is_known():
-    kinds = [*typing.get_args(typing.get_args(IngestConfig)[0]), EvaluateConfig]
+    kinds = [*typing.get_args(typing.get_args(IngestConfig)[0])]
+    kinds += [EvaluateConfig, TagConfig]
     readers = [kind for kind in kinds if hasattr(kind, "input_files")]
     naming = {
         field

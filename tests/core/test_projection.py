@@ -131,10 +131,10 @@ class TestNeighborGraph:
 
 
 class TestFuzzyGraph:
-    def test_it_is_that_of_umap_learn(self, rng, monkeypatch):
+    def test_it_is_that_ofumap_learn(self, rng, monkeypatch):
         unit, _ = clustered(rng, words=60)
         unit[7] = unit[3]  # a distance of zero
-        library = projection._umap_learn()
+        library = projection.umap_learn()
         # As plain Python: compiling these two takes six seconds.
         for name in ("smooth_knn_dist", "compute_membership_strengths"):
             monkeypatch.setattr(library, name, getattr(library, name).py_func)
@@ -284,9 +284,9 @@ class TestLayouts:
 
         assert (graph != before).nnz == 0
 
-    def test_umap_is_as_faithful_as_umap_learns_own(self, rng):
+    def test_umap_is_as_faithful_asumap_learns_own(self, rng):
         unit, _ = clustered(rng)
-        library = projection._umap_learn()
+        library = projection.umap_learn()
         start = pca(unit, 2)
         graph = fuzzy_graph(neighbor_graph(unit, DEPTH), 15)
         slope, power = library.find_ab_params(1.0, UMAP["min_dist"])
