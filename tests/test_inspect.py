@@ -16,6 +16,7 @@ from pipeline.artifacts import save_artifact
 from pipeline.cache import Cache, Ingredients
 from pipeline.core.checkpoint import Begun, Checkpoint, save_checkpoint
 from pipeline.core.formats.writing import write_word2vec_binary, write_word2vec_text
+from pipeline.core.snapshots import first_snapshot
 from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
 from pipeline.core.vectors import save_vectors
 from pipeline.errors import W2VError
@@ -35,6 +36,7 @@ STATE = Checkpoint(
     history=TrainingHistory(
         np.array([3.0, 2.5, 2.25]), np.array([3.5, 3.0, 3.25]), np.array([0.3, 0.2, 0])
     ),
+    snapshots=first_snapshot(CENTER, 2),
     hyperparameters={"dim": 4, "lr": 0.3},
     corpus="ab" * 32,
     begun=Begun(blocks=2, loss=1.5, pairs=4, rate=0.02),
