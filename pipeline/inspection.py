@@ -19,7 +19,7 @@ from pipeline.core.files import expanded
 from pipeline.core.inspection import Inspection, describe, inspect_file
 from pipeline.core.types import Embeddings, TrainingHistory, Vocab
 from pipeline.errors import CacheError, ConfigError, TrackingError
-from pipeline.loading import fetch
+from pipeline.loading import fetch, why_untrained
 from pipeline.records import RunRecord, load_record
 
 # Artifact -> the files that tell it from others.
@@ -59,10 +59,7 @@ def _inspect_run(home: Path, record: RunRecord) -> Inspection:
     kept = [p for p in record.artifacts if p.startswith("checkpoints/")]
     kept = sorted(kept)[-1:] or [p for p in record.artifacts if p == _VECTORS]
     if not kept:
-        raise TrackingError(
-            f"run {record.run_id} ({record.status}) holds neither checkpoint nor "
-            "vectors: its training did not finish. Run it again: it goes on"
-        )
+        raise TrackingError(why_untrained(record, "neither checkpoint nor vectors"))
     found = inspect_file(fetch(home, record, kept[0]))
     expected = record.artifact_digests.get(kept[0])
     if expected and found.sha256 != expected:

@@ -19,7 +19,9 @@ from pipeline.core.formats.writing import write_word2vec_binary, write_word2vec_
 from pipeline.core.snapshots import first_snapshot
 from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
 from pipeline.core.vectors import save_vectors
-from pipeline.errors import W2VError
+from pipeline.errors import TrackingError, W2VError
+from pipeline.inspection import inspect
+from pipeline.loading import vectors_file
 
 NORMAL = Normalization(lowercase=True, digits="keep")
 HOSTILE = "bell\a\x1b[2J\x1b]0;title\a"
@@ -336,3 +338,11 @@ def test_a_run_is_told_by_its_last_checkpoint(make_run, tmp_path, capsys):
     assert again["damage"] == [
         f"the run's record gives its SHA-256 as {told['sha256']}"
     ]
+
+
+def test_a_run_that_was_not_to_train_says_so(make_run, tmp_path):
+    record = make_run(tmp_path, "experiment=smoke", "tracking=off", "targets=[vocab]")
+
+    for ask in (inspect, vectors_file):
+        with pytest.raises(TrackingError, match=r"\(FINISHED\) .* not to train any"):
+            ask(record.run_id, tmp_path)
