@@ -42,6 +42,8 @@ def inspect(run_or_path: str, home: Path) -> Inspection:
         ConfigError: if there is nothing of that name.
         TrackingError: if the run kept no vectors, or they cannot be had.
     """
+    if not run_or_path:  # as a path it would be the folder one is in
+        raise ConfigError("expected a file, a folder or a run, found an empty name")
     path = expanded(run_or_path)
     if os.path.lexists(path):
         return inspect_folder(path) if path.is_dir() else inspect_file(path)

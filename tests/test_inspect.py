@@ -346,3 +346,8 @@ def test_a_run_that_was_not_to_train_says_so(make_run, tmp_path):
     for ask in (inspect, vectors_file):
         with pytest.raises(TrackingError, match=r"\(FINISHED\) .* not to train any"):
             ask(record.run_id, tmp_path)
+
+
+def test_an_empty_name_is_no_folder(tmp_path, capsys):
+    assert call("", "--home", str(tmp_path)) == 2
+    assert capsys.readouterr().out == ""
