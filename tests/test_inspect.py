@@ -351,3 +351,13 @@ def test_a_run_that_was_not_to_train_says_so(make_run, tmp_path):
 def test_an_empty_name_is_no_folder(tmp_path, capsys):
     assert call("", "--home", str(tmp_path)) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_an_array_that_is_none_is_named_once(tmp_path, inspected):
+    path = tmp_path / "big-endian.npz"
+    np.savez(path, first=np.zeros(3, ">f4"))
+
+    _, told = inspected(path)
+
+    (damage,) = [text for text in told["damage"] if "header" in text]
+    assert damage.startswith("first has an unexpected header")
