@@ -33,8 +33,8 @@ from benchmark import (
 
 from pipeline.stages.ingest import ConllFilesConfig
 
-# Those of word2vec.c's own makefile.
-FLAGS = ("-pthread", "-O3", "-march=native", "-funroll-loops", "-w")
+# Those of word2vec.c's own makefile, with -Ofast, which it calls faster.
+FLAGS = ("-pthread", "-Ofast", "-march=native", "-funroll-loops", "-w")
 
 
 def build(source: Path, folder: Path) -> Path:
@@ -79,7 +79,8 @@ def original_rate(program: Path, text: Path, tokens: int, threads: int) -> float
         }
         options = [part for name, value in settings.items() for part in (name, value)]
         options[::2] = [f"-{name}" for name in options[::2]]
-        subprocess.run([str(program), *map(str, options)], check=True)  # noqa: S603
+        command = [str(program), *map(str, options)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
     return 2 * tokens / (timed(lambda: train(3)) - timed(lambda: train(1)))
 
