@@ -19,7 +19,7 @@ from pipeline.core.files import expanded
 from pipeline.core.inspection import Inspection, describe, inspect_file
 from pipeline.core.types import Embeddings, TrainingHistory, Vocab
 from pipeline.errors import CacheError, ConfigError, TrackingError
-from pipeline.loading import fetch
+from pipeline.loading import fetch, why_untrained
 from pipeline.records import RunRecord, load_record
 
 # Artifact -> the files that tell it from others.
@@ -42,6 +42,8 @@ def inspect(run_or_path: str, home: Path) -> Inspection:
         ConfigError: if there is nothing of that name.
         TrackingError: if the run kept no vectors, or they cannot be had.
     """
+    if not run_or_path:  # as a path it would be the folder one is in
+        raise ConfigError("expected a file, a folder or a run, found an empty name")
     path = expanded(run_or_path)
     if os.path.lexists(path):
         return inspect_folder(path) if path.is_dir() else inspect_file(path)
@@ -59,10 +61,7 @@ def _inspect_run(home: Path, record: RunRecord) -> Inspection:
     kept = [p for p in record.artifacts if p.startswith("checkpoints/")]
     kept = sorted(kept)[-1:] or [p for p in record.artifacts if p == _VECTORS]
     if not kept:
-        raise TrackingError(
-            f"run {record.run_id} ({record.status}) holds neither checkpoint nor "
-            "vectors: its training did not finish. Run it again: it goes on"
-        )
+        raise TrackingError(why_untrained(record, "neither checkpoint nor vectors"))
     found = inspect_file(fetch(home, record, kept[0]))
     expected = record.artifact_digests.get(kept[0])
     if expected and found.sha256 != expected:

@@ -77,11 +77,21 @@ def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Pat
     folder = expanded(home or os.environ.get("W2V_HOME", "runs")).absolute()
     record = load_record(folder, str(run_or_path))
     if _VECTORS not in record.artifacts:
-        raise TrackingError(
-            f"run {record.run_id} ({record.status}) holds no vectors: its training did "
-            "not finish. Run it again: finished stages are not repeated"
-        )
+        raise TrackingError(why_untrained(record, "no vectors"))
     return fetch(folder, record, _VECTORS)
+
+
+def why_untrained(record: RunRecord, lacking: str) -> str:
+    """Say why a run lacks what training leaves, and what to do.
+
+    Args:
+        record: The run.
+        lacking: What it holds, such as "no vectors".
+    """
+    why = "its training did not finish. Run it again: finished stages are not repeated"
+    if record.status == "FINISHED":
+        why = "it was not to train any. Name a run that trained"
+    return f"run {record.run_id} ({record.status}) holds {lacking}: {why}"
 
 
 def _is_file(path: Path) -> bool:

@@ -16,15 +16,12 @@ from pipeline.artifacts import save_artifact
 from pipeline.cache import Cache, Ingredients
 from pipeline.core.checkpoint import Begun, Checkpoint, save_checkpoint
 from pipeline.core.formats.writing import write_word2vec_binary, write_word2vec_text
-from pipeline.core.types import (
-    Embeddings,
-    Normalization,
-    Snapshots,
-    TrainingHistory,
-    Vocab,
-)
+from pipeline.core.snapshots import first_snapshot
+from pipeline.core.types import Embeddings, Normalization, TrainingHistory, Vocab
 from pipeline.core.vectors import save_vectors
-from pipeline.errors import W2VError
+from pipeline.errors import TrackingError, W2VError
+from pipeline.inspection import inspect
+from pipeline.loading import vectors_file
 
 NORMAL = Normalization(lowercase=True, digits="keep")
 HOSTILE = "bell\a\x1b[2J\x1b]0;title\a"
@@ -41,7 +38,7 @@ STATE = Checkpoint(
     history=TrainingHistory(
         np.array([3.0, 2.5, 2.25]), np.array([3.5, 3.0, 3.25]), np.array([0.3, 0.2, 0])
     ),
-    snapshots=Snapshots(np.arange(4, dtype=np.int32), np.ones((4, 3, 4), np.float16)),
+    snapshots=first_snapshot(CENTER, 2),
     hyperparameters={"dim": 4, "lr": 0.3},
     corpus="ab" * 32,
     begun=Begun(blocks=2, loss=1.5, pairs=4, rate=0.02),
@@ -341,3 +338,26 @@ def test_a_run_is_told_by_its_last_checkpoint(make_run, tmp_path, capsys):
     assert again["damage"] == [
         f"the run's record gives its SHA-256 as {told['sha256']}"
     ]
+
+
+def test_a_run_that_was_not_to_train_says_so(make_run, tmp_path):
+    record = make_run(tmp_path, "experiment=smoke", "tracking=off", "targets=[vocab]")
+
+    for ask in (inspect, vectors_file):
+        with pytest.raises(TrackingError, match=r"\(FINISHED\) .* not to train any"):
+            ask(record.run_id, tmp_path)
+
+
+def test_an_empty_name_is_no_folder(tmp_path, capsys):
+    assert call("", "--home", str(tmp_path)) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_an_array_that_is_none_is_named_once(tmp_path, inspected):
+    path = tmp_path / "big-endian.npz"
+    np.savez(path, first=np.zeros(3, ">f4"))
+
+    _, told = inspected(path)
+
+    (damage,) = [text for text in told["damage"] if "header" in text]
+    assert damage.startswith("first has an unexpected header")

@@ -79,7 +79,8 @@ def _read_member(file: BinaryIO, name: str, size: int, crc: int) -> Member:
         kind, shape = npz.read_header(cast(IO[bytes], counted), name)
     except ValueError as error:
         counted.read(size)
-        return Member(name, "", (), None, f"{error!s:.200}")
+        wrong = str(error).removeprefix(f"{name} ")  # damage is told after the name
+        return Member(name, "", (), None, f"{wrong:.200}")
     content = counted.read(size)
     claimed = shape[0] if shape else 1
     row = kind.itemsize * math.prod(shape[1:])
