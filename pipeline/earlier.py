@@ -66,10 +66,15 @@ def take_over(cache: Cache, stage: str, key: str) -> None:
     for other in cache.earlier:
         # Not by Cache.workspace, which would make it.
         left = other.root / "workspaces" / workspace.name
-        for path in sorted(p for p in left.glob("*") if p.is_file()):
+        for path in sorted(p for p in left.glob("*") if _is_plain(p)):
             target = workspace / path.name
             if target.exists() and target.stat().st_size >= path.stat().st_size:
                 continue
             with path.open("rb") as source, replacing(target) as file:
                 shutil.copyfileobj(source, file)
             log.info("%s: goes on from %s", stage, path)
+
+
+def _is_plain(path: Path) -> bool:
+    """Say whether a path is a file itself: a link could lead to any other."""
+    return path.is_file() and not path.is_symlink()

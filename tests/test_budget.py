@@ -77,6 +77,22 @@ def test_another_home_goes_on_from_an_earlier_one(make_run, whole, tmp_path, cap
     assert contents(earlier) == before
 
 
+def test_a_link_in_an_earlier_home_is_not_followed(make_run, whole, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "pipeline")
+    earlier = tmp_path / "earlier"
+    with pytest.raises(StoppedError):
+        make_run(earlier, *TINY, SOON)
+    (workspace,) = earlier.glob("cache/workspaces/train-*")
+    (tmp_path / "secret").write_text("not for this home")
+    (workspace / "checkpoint-0009.npz").symlink_to(tmp_path / "secret")
+
+    done = make_run(tmp_path / "working", *TINY, f"cache.earlier=['{earlier}']")
+
+    assert "checkpoint-0001.npz" in caplog.text
+    assert "checkpoint-0009.npz" not in caplog.text
+    assert done.stages["train"].outputs == whole.stages["train"].outputs
+
+
 def test_of_several_earlier_homes_the_furthest_counts(
     make_run, whole, tmp_path, caplog
 ):

@@ -137,7 +137,7 @@ COMMANDS: Mapping[str, Run | Make | Serve | Shell | Named] = {
     "w2v sweep report SWEEP": Run(),
     "w2v ui": Serve("http://127.0.0.1:UI/health", "--port UI"),
     "w2v compare RUN_A RUN_B": Run("--words 20"),
-    "w2v diff RUN_A RUN_B": Run(),
+    "w2v diff RUN_A RUN_B": Run(code=1),  # they differ
     "w2v rerun RUN": Run(),
     "w2v rerun RUN --exact": Named("tests/test_exact.py"),
     "w2v rerun RUN --set ingest.path=DIR": Run(),

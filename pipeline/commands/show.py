@@ -35,6 +35,8 @@ _HEADLINES = (
     *("tag/test/f1", "tag/test/f1/", "tag/test/accuracy"),
 )
 
+_COUNTS = ("corpus/tokens", "vocab/words")
+
 # Endings of the metrics that are shown beside the one they are of.
 _BESIDE = ("_low", "_high", "_random")
 
@@ -144,7 +146,9 @@ def _is_of_a_set(name: str, metrics: Mapping[str, float]) -> bool:
 
 def _headline(name: str, metrics: Mapping[str, float]) -> str:
     """Return a line: name, value, and what stands beside it to judge it by."""
-    line = f"{visible(name):<32}{_number(metrics[name]):>12}"
+    value = metrics[name]
+    shown = f"{value:,.0f}" if name in _COUNTS else _number(value)
+    line = f"{visible(name):<32}{shown:>12}"
     low, high, random = (metrics.get(name + ending) for ending in _BESIDE)
     if low is not None and high is not None:
         line += f"   95%: {low:.3f} to {high:.3f}"

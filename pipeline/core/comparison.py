@@ -11,6 +11,7 @@ from pipeline.core.alignment import (
     widened,
 )
 from pipeline.core.geometry import DEPTH, overlap
+from pipeline.core.labels import shown
 from pipeline.core.projection import neighbor_graph, one_thread, pca
 from pipeline.core.similarity import unit_vectors
 from pipeline.core.types import Counts, Doubles, Embeddings, Floats, Ids
@@ -83,7 +84,7 @@ def compare(first: Embeddings, second: Embeddings, most: int) -> Comparison:
     """
     shared = [word for word in first.words if word in second.ids]
     if len(shared) < FEWEST_SHARED:
-        some = ", ".join(repr(word)[:20] for word in second.words[:3])
+        some = ", ".join(shown(word, 20) for word in second.words[:3])
         raise DataError(
             f"expected at least {FEWEST_SHARED} words that both vocabularies hold, "
             f"found {len(shared)}: {len(first.words):,} words and "

@@ -108,7 +108,12 @@ class ConllFilesConfig:
             return files
         folder = expanded(self.path or Path())
         if not folder.is_dir():
-            raise DataError(f"ingest.path: expected a folder, found none at {folder}")
+            found_there = "a file" if folder.is_file() else "none"
+            raise DataError(
+                f"ingest.path: expected a folder, found {found_there} at {folder}. "
+                "Name the one that holds the CoNLL-2003 files, or choose another "
+                "corpus, such as ingest=newswire"
+            )
         found: dict[str, Path] = {}
         for split, names in CONLL_FILES.items():
             candidates = [n for name in names for n in (name, f"{name}.gz")]
