@@ -531,6 +531,8 @@ def test_it_works_in_the_artifact_viewer_of_mlflow(browser, ui):
         "Emulation.setDeviceMetricsOverride",
         {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False},
     )
+    light = {"name": "prefers-color-scheme", "value": "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [light]})
     browser.get(ui)
     explorer.until("return document.querySelector('iframe') !== null")
     browser.get_log("browser")  # what MLflow itself says
