@@ -107,11 +107,12 @@ class Explorer:
 
     def settled(self):
         """Wait for the address to say what is seen, and return what it says."""
-        before = None
+        before, same = None, 0
         for _ in range(40):
             time.sleep(0.4)
             now = self.run("return location.hash")
-            if now == before:
+            same = same + 1 if now == before else 0
+            if same == 2:
                 break
             before = now
         query = parse_qs(urlsplit(now).fragment)
@@ -322,7 +323,8 @@ def test_a_wrong_address_shows_the_first_view(explorer):
         explorer.run("location.hash = arguments[0]", address)
         explorer.until("return document.getElementById('word').hidden")
         assert explorer.points() == 240
-        assert explorer.settled()["map"] == "tsne"
+        said = "return new URLSearchParams(location.hash.slice(1)).get('map')"
+        explorer.until(said, "tsne")
 
 
 def test_keys_search_move_and_clear(explorer):
