@@ -101,7 +101,7 @@ RECORD = RunRecord(
     params={"train.dim": "2"},
     metrics={"train/loss": 2.5},
     stages={"train": StageRecord("3d", "4c", cached=False, seconds=1.0)},
-    artifact_uri="file:///x",
+    artifact_uri="s3://bucket/x",
     artifacts=("vectors/vectors.npz",),
     tracking=TrackingRecord("off", ""),
     git=GitRecord("5b", dirty=True),

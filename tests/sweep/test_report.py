@@ -345,7 +345,7 @@ class TestVerdict:
         ("http://127.0.0.1:5000/#/x", True),
         ("https://host/a b", False),
         ("javascript:alert(1)", False),
-        ("file:///etc/passwd", False),
+        ("ftp://host/a", False),
         ("http://[", False),
         ("", False),
         (None, False),

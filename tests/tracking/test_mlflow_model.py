@@ -159,7 +159,7 @@ def test_the_folder_holds_code_and_numbers_and_no_pickle(tmp_path, vectors):
 
 
 def saved(folder, vectors):
-    model = SimpleNamespace(artifact_location="file:///x", model_id="m-1")
+    model = SimpleNamespace(artifact_location="s3://bucket/x", model_id="m-1")
     save_model(folder, vectors, model, "ab" * 16)
     return folder
 
@@ -185,7 +185,7 @@ def test_the_folder_is_the_one_that_mlflow_would_write(tmp_path, vectors):
         signature=described.signature,
         input_example=DataFrame(**example, dtype=object),
         mlflow_model=Model(
-            "file:///x", run_id="ab" * 16, model_uuid="m-1", model_id="m-1"
+            "s3://bucket/x", run_id="ab" * 16, model_uuid="m-1", model_id="m-1"
         ),
         pip_requirements=(ours / "requirements.txt").read_text().splitlines(),
     )
