@@ -236,11 +236,6 @@ def sound_checkpoints(folder: Path) -> Iterator[tuple[Path, Checkpoint]]:
             _log.warning("passed over a damaged checkpoint: %s", error)
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest sound checkpoint of a folder, None if it has none."""
-    return next((path for path, _ in sound_checkpoints(folder)), None)
-
-
 def keep_newest(last: Path, count: int) -> None:
     """Delete all checkpoints of a folder but some number of them up to the last.
 

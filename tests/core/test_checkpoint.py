@@ -12,7 +12,6 @@ from pipeline.core.checkpoint import (
     find_checkpoints,
     keep_newest,
     load_checkpoint,
-    newest_checkpoint,
     save_checkpoint,
     sound_checkpoints,
 )
@@ -191,12 +190,13 @@ def test_the_newest_is_that_of_the_highest_epoch(tmp_path):
         "checkpoint-0009.npz",
         "checkpoint-0002.npz",
     ]
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-12345.npz"
+    newest, _ = next(sound_checkpoints(tmp_path))
+    assert newest == tmp_path / "checkpoint-12345.npz"
 
 
 def test_a_folder_without_checkpoints_has_no_newest(tmp_path):
-    assert newest_checkpoint(tmp_path) is None
-    assert newest_checkpoint(tmp_path / "absent") is None
+    assert list(sound_checkpoints(tmp_path)) == []
+    assert list(sound_checkpoints(tmp_path / "absent")) == []
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
