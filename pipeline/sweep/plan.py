@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _ASIDE = (
 )
 _SHOWN = 4
 _LONGEST_NAME = 40
+
+_COSTS = ("dim", "window", "negatives", "epochs")
 
 # What may be another when a sweep is gone on with: more of the same.
 _GROWS = ("name", "seeds", "trials", "space")
@@ -312,6 +315,20 @@ class Planner:
     def _save(self, added: Sequence[TrialRecord]) -> None:
         for trial in added:
             self._ledger.save_trial(trial)
+
+
+def longest_first(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Sort trials by what the time of a training grows with, of what is often swept.
+
+    Where several run at once, the last to end then keeps fewer cores waiting (Graham
+    1969, "Bounds on Multiprocessing Timing Anomalies").
+    """
+
+    def work(trial: TrialRecord) -> int:
+        train = trial.config.get("train", {})
+        return math.prod(train.get(key, 1) for key in _COSTS)
+
+    return sorted(trials, key=work, reverse=True)
 
 
 def _trial(

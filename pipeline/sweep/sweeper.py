@@ -1,12 +1,11 @@
 """Run a sweep: plan its trials, launch what is missing, say what came of it."""
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import provenance
 from pipeline.config import check_config
@@ -25,6 +24,7 @@ from pipeline.sweep.plan import (
     check_same_base,
     check_same_search,
     default_name,
+    longest_first,
     read_space,
 )
 from pipeline.sweep.results import (
@@ -168,8 +168,7 @@ def _run_batches(
                 *(ledger.name, len(trials), len(trials) - len(waiting)),
             )
             if not launch.one_by_one:
-                # The longest first: the last to end then keeps fewer cores waiting.
-                waiting.sort(key=lambda trial: -_work(trial.config["train"]))
+                waiting = longest_first(waiting)
             jobs = [(trial.number, trial.overrides) for trial in waiting]
             launch.launch(ledger.name, jobs, wait=False)
             # Those that another process had.
@@ -184,12 +183,6 @@ def _run_batches(
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
     return failed
-
-
-def _work(train: Mapping[str, Any]) -> int:
-    """Return what the time of a training grows with, of what is often swept."""
-    keys = ("dim", "window", "negatives", "epochs")
-    return math.prod(int(train[key]) for key in keys)
 
 
 def _draw_best(ledger: Ledger, parent: Parent) -> None:

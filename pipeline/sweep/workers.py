@@ -30,7 +30,6 @@ def started(
     Yields:
         What waits until they are prepared.
     """
-    options = {key: value for key, value in launcher.items() if key != "_target_"}
     if not str(launcher.get("_target_")).endswith(_LAUNCHER):
         yield _nothing
         return
@@ -38,6 +37,7 @@ def started(
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.externals.loky import get_reusable_executor
 
+    options = {key: value for key, value in launcher.items() if key != "_target_"}
     process_joblib_cfg(options)
     processes = effective_n_jobs(options.get("n_jobs", -1))
     if processes == 1:  # trials are run in this process then

@@ -12,6 +12,7 @@ from pipeline.sweep.plan import (
     check_same_base,
     default_name,
     identity,
+    longest_first,
     read_space,
 )
 from pipeline.sweep.space import split_overrides
@@ -61,6 +62,15 @@ def test_a_grid_is_planned_cell_by_cell_with_the_seeds_inside(ledger):
     assert cells(trials) == [(0, 1, 1), (1, 1, 2), (2, 2, 1), (3, 2, 2)]
     assert [trial.index for trial in trials] == [0, 0, 1, 1]
     assert trials[3].config == composed(["train.dim=2", "seed=2"])
+
+
+def test_the_longest_trainings_are_launched_first(ledger):
+    trials = plan(ledger, "train.dim=4,8,6", "train.window=1,3")
+
+    order = [
+        (t.cell["train.dim"], t.cell["train.window"]) for t in longest_first(trials)
+    ]
+    assert order == [(8, 3), (6, 3), (4, 3), (8, 1), (6, 1), (4, 1)]
 
 
 def test_swept_seeds_are_the_seeds_of_each_cell(ledger):
