@@ -6,6 +6,7 @@ one call to the next, where both ask for the same kind.
 """
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -55,7 +56,10 @@ def started(
     try:
         yield wait
     finally:
-        loads.close()  # ends them at once if they are still at it
+        with warnings.catch_warnings():
+            # Where nothing is launched, it ends them at once, and says so.
+            warnings.simplefilter("ignore", UserWarning)
+            loads.close()
         get_reusable_executor(reuse=True).shutdown(wait=False)
 
 
