@@ -11,7 +11,7 @@ from pipeline import provenance
 from pipeline.config import check_config
 from pipeline.core.score_files import named_files
 from pipeline.core.similarity import WordPair, read_pairs
-from pipeline.errors import SweepError, W2VError
+from pipeline.errors import StoppedError, SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline
 from pipeline.sweep.config import SweepConfig, read_sweep
@@ -59,6 +59,7 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             its name; nothing is run then.
         SweepError: if the code differs from that which the sweep began with, or
             trials failed; the others have run then.
+        StoppedError: if trials were stopped at their time budget, and none failed.
         KeyboardInterrupt: if interrupted; the same command goes on.
     """
     from pipeline.sweep.launch import Composer
@@ -98,9 +99,9 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
         message = "interrupted"
         try:
             ready()
-            failed = _run_batches(launch, ledger, planner, parent)
+            failed, stopped = _run_batches(launch, ledger, planner, parent)
             processes.close()
-            if not launch.targets_given:
+            if not launch.targets_given and not stopped:
                 _draw_best(ledger, parent)
             _report(ledger, parent)
             status, message = "FINISHED", ""
@@ -114,6 +115,11 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             f"{len(failed)} of {planner.cells * len(space.seeds)} trials failed, such "
             f"as {failed[0].number}: {failed[0].error}. w2v sweep show {name} lists "
             "them; the same command runs them again"
+        )
+    if stopped:
+        raise StoppedError(
+            f"{len(stopped)} of {planner.cells * len(space.seeds)} trials of sweep "
+            f"{name} stopped at train.time_budget: the same command goes on with them"
         )
     return ledger
 
@@ -155,8 +161,11 @@ def _begin(
 
 def _run_batches(
     launch: "HydraLaunch", ledger: Ledger, planner: Planner, parent: Parent
-) -> list[TrialRecord]:
-    """Run what has not ended, batch by batch; return what failed."""
+) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Run what has not ended, batch by batch; return what failed and what stopped.
+
+    A batch that learns from one with trials that were stopped waits for them.
+    """
     failed: list[TrialRecord] = []
     for batch in planner.batches:
         with ledger.lock():
@@ -182,7 +191,10 @@ def _run_batches(
             )
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
-    return failed
+        stopped = [trial for trial in ended if trial.outcome == "stopped"]
+        if stopped:
+            return failed, stopped
+    return failed, []
 
 
 def _draw_best(ledger: Ledger, parent: Parent) -> None:
