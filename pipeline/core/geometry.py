@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pipeline.core.similarity import nearest
+from pipeline.core.similarity import nearest, nearest_sets
 from pipeline.core.types import Counts, Doubles, Ids
 
 DEPTH = 10  # neighbors of a word that are looked at
@@ -85,7 +85,7 @@ def neighbor_counts(unit: Doubles) -> Counts:
     Returns:
         Shape (V,), int64; its mean is min(10, V - 1).
     """
-    ids, _ = nearest(unit, np.arange(len(unit), dtype=np.int32), DEPTH)
+    ids = nearest_sets(unit, np.arange(len(unit), dtype=np.int32), DEPTH)
     return np.bincount(ids.ravel(), minlength=len(unit))
 
 
