@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -130,6 +131,7 @@ def read_suite(config: ScoredConfig, corpus: Corpus, encoded: EncodedCorpus) -> 
     )
 
 
+@cache
 def _builtin_questions() -> Mapping[str, tuple[Question, ...]]:
     questions = (
         question

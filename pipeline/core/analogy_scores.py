@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipeline.core.analogy import METHODS, Method, Question, first_answers
 from pipeline.core.findings import (
     HIGH,
     LOW,
     RANDOM,
+    Columns,
     Findings,
     Row,
     Score,
@@ -45,8 +47,11 @@ def by_section(
         DataError: if two sections, or a section and the total, share that part.
     """
     parts: dict[str, list[Question]] = {}
+    slugs: dict[str, str] = {}
     for question in questions:
-        part = slug(question.section)
+        if question.section not in slugs:
+            slugs[question.section] = slug(question.section)
+        part = slugs[question.section]
         together = parts.setdefault(part, [])
         together.append(question)
         taken = together[0].section != question.section
@@ -104,7 +109,6 @@ def score_analogies(
         metric = f"{_PREFIXES[method]}/{name}/total"
         scores[metric] = total = _accuracy(metric, answered, method, controls, seed)
     scores[f"analogy/{name}/coverage"] = total.coverage
-    rows = [row for section in answered for row in _rows(embeddings, name, section)]
     return findings(
         scores,
         {
@@ -112,7 +116,7 @@ def score_analogies(
                 _summary(name, part, section, scores)
                 for part, section in zip(sections, answered, strict=True)
             ],
-            "analogy_questions": rows,
+            "analogy_questions": _columns(embeddings, name, answered),
         },
     )
 
@@ -209,18 +213,23 @@ def _summary(
     return row
 
 
-def _rows(embeddings: Embeddings, name: str, section: _Section) -> list[Row]:
-    rows: list[Row] = []
-    for i, question in enumerate(section.questions):
-        row: Row = {"set": name, "section": question.section}
-        row |= dict(zip(("a", "b", "c", "expected"), question.words, strict=True))
-        row |= {"found": bool(section.covered[i])}
-        if section.covered[i]:
-            for method in METHODS:
-                answer = int(section.answers[method][i])
-                row[f"answer_{method}"] = (
-                    embeddings.words[answer] if answer != UNKNOWN else None
-                )
-                row[f"correct_{method}"] = bool(section.right[method][i])
-        rows.append(row)
-    return rows
+def _columns(
+    embeddings: Embeddings, name: str, sections: Sequence[_Section]
+) -> Columns:
+    """Return a row for each question."""
+    questions = [question for section in sections for question in section.questions]
+    covered = np.concatenate([section.covered for section in sections])
+    columns: dict[str, Sequence[object] | pa.Array | npt.NDArray[np.bool_]] = {
+        "set": [name] * len(questions),
+        "section": [question.section for question in questions],
+        "found": covered,
+    }
+    words = zip(*(question.words for question in questions), strict=True)
+    columns |= zip(("a", "b", "c", "expected"), words, strict=True)
+    known = (*embeddings.words, None)  # the last, -1, is no answer
+    for method in METHODS:
+        answers = np.concatenate([section.answers[method] for section in sections])
+        right = np.concatenate([section.right[method] for section in sections])
+        columns[f"answer_{method}"] = [known[i] for i in answers.tolist()]
+        columns[f"correct_{method}"] = pa.array(right, mask=~covered)
+    return columns

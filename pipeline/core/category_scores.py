@@ -14,7 +14,13 @@ from pipeline.core.categories import (
     purity,
 )
 from pipeline.core.findings import Findings, Row, Score, findings, share, slug
-from pipeline.core.intervals import Interval, interval_of, ratio_interval, resamples
+from pipeline.core.intervals import (
+    Interval,
+    interval_of,
+    ratio_interval,
+    resamples,
+    whole_sums,
+)
 from pipeline.core.randomness import generator
 from pipeline.core.similarity import word_ids
 from pipeline.core.types import UNKNOWN, Controls, Doubles, Embeddings, Ids
@@ -58,7 +64,7 @@ def score_categories(
     }
     ids = {group: word_ids(embeddings, listed) for group, listed in words.items()}
     members = {group: found[found != UNKNOWN] for group, found in ids.items()}
-    near = {group: neighbor_precision(unit, found) for group, found in members.items()}
+    near = neighbor_precision(unit, members)
     asked, found = (sum(map(len, part.values())) for part in (ids, members))
 
     def precision(metric: str, chosen: Sequence[str], *, headline: bool) -> Score:
@@ -179,7 +185,8 @@ def _agreement(
     agreed: list[Doubles] = []
     for times in resamples(rng, len(classes)):
         tables, squares = (
-            (weights @ cells).reshape(-1, *shape) for weights in (times, times**2)
+            whole_sums(weights, cells).reshape(-1, *shape)
+            for weights in (times, times**2)
         )
         pure.append(purity(tables))
         agreed.append(adjusted_rand(tables, squares))

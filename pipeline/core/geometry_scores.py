@@ -1,6 +1,6 @@
 """Score how vectors fill their space, and how they agree with those of another run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -97,20 +97,17 @@ def score_geometry(
             "random vectors have one norm" if counted else "counts are not known",
         ),
     }
-    rows: list[Row] = [
-        {"word": word, "count": count, "norm": norm, "neighbor_of": times}
-        for word, count, norm, times in zip(
-            embeddings.words[:words],
-            counts.tolist() if counted else [None] * len(counts),
-            norms.tolist(),
-            hubs.tolist(),
-            strict=True,
-        )
-    ]
+    table: dict[str, Sequence[object] | Counts | Doubles] = {
+        "word": embeddings.words[:words],
+        "norm": norms,
+        "neighbor_of": hubs,
+    }
+    if counted:
+        table["count"] = counts
     return findings(
         {f"geometry/{measure}": value for measure, value in measured.items()},
         {
-            "geometry_words": rows,
+            "geometry_words": table,
             "geometry_norms": _bands(counts, norms) if counted else [],
         },
     )

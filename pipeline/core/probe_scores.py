@@ -14,7 +14,7 @@ from pipeline.core.conlleval import (
     find_entities,
     read_tags,
 )
-from pipeline.core.findings import Findings, Row, Score, findings, put_together
+from pipeline.core.findings import Columns, Findings, Score, findings, put_together
 from pipeline.core.intervals import interval_of, resampled_sums
 from pipeline.core.probe import Classifier, Training, windows_of
 from pipeline.core.randomness import generator
@@ -176,43 +176,44 @@ def _score_split(
         if not ending:
             onehot = f"{prefix}/{ONEHOT}"
             scores[onehot] = controls.scores.get(onehot, 0.0)
-    rows = _entity_rows(tagged, tagset, split.offsets, gold, found)
-    return findings(scores, {"probe_entities": rows})
+    entities = _entity_columns(tagged, tagset, split.offsets, gold, found)
+    return findings(scores, {"probe_entities": entities})
 
 
-def _entity_rows(
+def _entity_columns(
     tagged: TaggedSplit,
     tagset: Tagset,
     offsets: Counts,
     gold: Entities,
     found: Entities,
-) -> list[Row]:
-    """Return a row for each entity that the corpus or the probe has."""
-    spans: dict[tuple[int, int], Row] = {}
-    for column, entities in (("gold", gold), ("found", found)):
-        for start, end, kind in zip(
-            entities.starts.tolist(),
-            entities.ends.tolist(),
-            entities.kinds.tolist(),
-            strict=True,
-        ):
-            spans.setdefault((start, end), {})[column] = tagset.kinds[kind]
-    words = [
-        word
-        for chunk in tagged.table.column("tokens").chunks
-        for word in chunk.flatten()
-    ]
-    rows: list[Row] = []
-    for (start, end), types in sorted(spans.items()):
-        sentence = int(np.searchsorted(offsets, start, side="right")) - 1
-        rows.append(
-            {
-                "split": tagged.name,
-                "sentence": sentence,
-                "token": start - int(offsets[sentence]),
-                "tokens": end - start,
-                "text": " ".join(word.as_py() for word in words[start:end]),
-            }
-            | types
-        )
-    return rows
+) -> Columns:
+    """Return a row for each span that the corpus or the probe has as an entity."""
+    spans, sides = _spans(gold, found)
+    kinds = (*tagset.kinds, None)  # the last, -1, is that of no entity
+    sentences = np.searchsorted(offsets, spans[:, 0], side="right") - 1
+    tokens = tagged.table.column("tokens")
+    words = [word for chunk in tokens.chunks for word in chunk.flatten().to_pylist()]
+    return {
+        "split": [tagged.name] * len(spans),
+        "sentence": sentences,
+        "token": spans[:, 0] - offsets[sentences],
+        "tokens": spans[:, 1] - spans[:, 0],
+        "text": [" ".join(words[start:end]) for start, end in spans.tolist()],
+        "gold": [kinds[kind] for kind in sides[0].tolist()],
+        "found": [kinds[kind] for kind in sides[1].tolist()],
+    }
+
+
+def _spans(gold: Entities, found: Entities) -> tuple[Counts, Ids]:
+    """Return the spans of entities, ascending, and the type of each in both readings.
+
+    Returns:
+        First token and the one past the last, shape (n, 2); and types, shape (2, n),
+        -1 where a reading has no such entity.
+    """
+    each = [np.stack([side.starts, side.ends], axis=1) for side in (gold, found)]
+    spans, place = np.unique(np.concatenate(each), axis=0, return_inverse=True)
+    kinds = np.full((2, len(spans)), -1, np.int32)
+    kinds[0, place[: len(gold.starts)]] = gold.kinds
+    kinds[1, place[len(gold.starts) :]] = found.kinds
+    return spans, kinds

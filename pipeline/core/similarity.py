@@ -332,7 +332,8 @@ def word_ids(embeddings: Embeddings, words: Sequence[str]) -> Ids:
         Shape (len(words),), int32; `UNKNOWN` where the vocabulary lacks one.
     """
     find, normal = embeddings.ids.get, embeddings.normalization
-    return np.array([find(normal(word), UNKNOWN) for word in words], np.int32)
+    ids = {word: find(normal(word), UNKNOWN) for word in dict.fromkeys(words)}
+    return np.array([ids[word] for word in words], np.int32)
 
 
 def _close_spellings(words: Sequence[str], word: str) -> list[str]:
