@@ -160,6 +160,20 @@ class Snapshots:
 
 
 @dataclass(frozen=True)
+class Controls:
+    """What random vectors score, beside which scores are to be seen.
+
+    Attributes:
+        scores: Metric -> what random vectors of the same shape score, where that is
+            defined; and `probe/f1_onehot`, that of frequent words told apart.
+        seed: Of the random vectors.
+    """
+
+    scores: Mapping[str, float]
+    seed: int
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Scores by flat name, such as `similarity/ws353`; fractions of 1."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.core.types import (
+    Controls,
     Corpus,
     Embeddings,
     EncodedCorpus,
@@ -43,6 +44,7 @@ def publish(
         TrainingHistory  curves train/..., and tables/history
         Embeddings       vectors/vectors.npz, and the model
         Snapshots        nothing: the film is made of them
+        Controls         nothing: they stand beside the metrics
         Metrics          metrics
         Tables           tables/<name>
         Figures          figures/<file>
@@ -134,6 +136,11 @@ def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
 @_publish.register
 def _(snapshots: Snapshots, *_: object) -> None:
     """Publish nothing: they are there for the film."""
+
+
+@_publish.register
+def _(controls: Controls, *_: object) -> None:
+    """Publish nothing: each stands beside the metric that it is of."""
 
 
 @_publish.register
