@@ -125,11 +125,11 @@ def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "vectors.npz"
-        save_vectors(path, embeddings)
+        save_vectors(path, embeddings, synced=False)
         tracker.log_file(path, "vectors")
         # It answers with the center vectors; the others would double it.
         none = np.empty((len(embeddings.words), 0), np.float32)
-        save_vectors(path, replace(embeddings, context=none))
+        save_vectors(path, replace(embeddings, context=none), synced=False)
         tracker.log_model(path)
 
 
