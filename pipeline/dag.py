@@ -1,7 +1,7 @@
 """The DAGs, whole.
 
 ingest -> vocab -> train -> evaluate
-                         -> visualize
+                         -> visualize     in a process of its own, beside evaluate
                 -> tag      on request: targets=[tag]
 
 Vectors from elsewhere are scored by the same stage:
@@ -10,7 +10,7 @@ ingest -> encode -> evaluate
 vectors ------------^
 """
 
-from pipeline.engine import Stage
+from pipeline.graph import Stage
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.ingest import ingest
@@ -25,7 +25,7 @@ STAGES = (
     Stage(vocab, gives=("vocab", "encoded")),
     Stage(train, gives=("embeddings", "history", "snapshots")),
     Stage(evaluate, gives=("metrics", "tables")),
-    Stage(visualize, gives=("figures",)),
+    Stage(visualize, gives=("figures",), beside=True),
     Stage(tag, gives=("tag_metrics", "tag_tables"), on_request=True),
 )
 
