@@ -5,9 +5,9 @@ import os
 import pickle
 import re
 import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 
@@ -18,15 +18,8 @@ SMOKE = ("experiment=smoke", "tracking=off", "targets=[evaluate]")
 
 
 def attempt(*arguments: object, home: Path, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(home)},
-        timeout=240,
-        **options,
-    )
+    environment = os.environ | {"W2V_HOME": str(home)}
+    return forks.run(*map(str, arguments), env=environment, **options)
 
 
 def w2v(*arguments: object, home: Path) -> str:

@@ -3,10 +3,9 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,14 +16,7 @@ PICTURES = {
 
 
 def w2v(*arguments: str, home: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(home)},
-        timeout=280,
-    )
+    done = forks.run(*arguments, env=os.environ | {"W2V_HOME": str(home)}, timeout=280)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
