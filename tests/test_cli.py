@@ -175,6 +175,72 @@ def test_bad_usage_exits_with_2_and_one_clear_error(arguments, message, tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("flag", [(), ("-m",)])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("tag.word_classes=none/x.npz", "targets=[tag]"),
+            "tag.word_classes: expected a file, found none at",
+        ),
+        (
+            ("evaluate.against=none/x.npz",),
+            "evaluate.against: expected a file, found none at",
+        ),
+        (
+            ("evaluate.similarity_files=[none.txt]",),
+            "evaluate.similarity_files: expected a file or files",
+        ),
+        (
+            ("ingest=conll_files", "ingest.path=none"),
+            "ingest.path: expected a folder, found none at none",
+        ),
+    ],
+)
+def test_a_file_that_is_not_there_is_named_before_anything_runs(
+    tmp_path, arguments, message, flag
+):
+    done = w2v(
+        *("run", *flag, "ingest=newswire", *arguments), home=tmp_path / "home",
+        cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 2, done.stderr
+    assert f"error: {message}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_a_stage_that_does_not_run_need_not_be_there(tmp_path):
+    arguments = ("tag.word_classes=none/x.npz", "targets=[vocab]", "tracking=off")
+    done = w2v("run", "experiment=smoke", *arguments, home=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(Path("/kaggle").exists(), reason="this is Kaggle")
+@pytest.mark.parametrize("corpus", [(), ("ingest=newswire",)])
+def test_the_preset_of_another_machine_is_refused_before_anything_is_made(
+    tmp_path, corpus
+):
+    elsewhere = {"W2V_HOME": "/kaggle/working/runs"}  # as the preset has it
+    done = w2v(
+        "run", "experiment=kaggle", *corpus, home=tmp_path, env=elsewhere, cwd=tmp_path
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: home: /kaggle/working/runs lies below /kaggle, which is not on this "
+        "machine. Set home, or W2V_HOME, to another folder\n"
+    )
+    assert not Path("/kaggle").exists()
+
+    # With another home, the corpus is what is missed.
+    done = w2v("run", "experiment=kaggle", home=tmp_path / "home", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: ingest.path: expected a folder, found none at /kaggle" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_command_exits_with_2(tmp_path):
     assert w2v("fly", home=tmp_path).returncode == 2
 

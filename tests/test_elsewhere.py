@@ -273,7 +273,7 @@ def test_a_scoring_can_be_repeated(text, home, scored):
     ("arguments", "code", "message"),
     [
         ((), 2, "Missing argument 'FILE'"),
-        (("none.txt",), 1, "none.txt: cannot be read: No such file"),
+        (("none.txt",), 2, "vectors: expected a file, found none at"),
         ((__file__,), 1, "expected word2vec text or binary, GloVe text"),
         ((__file__, "evaluate.top_k=0"), 2, "evaluate.top_k: expected greater"),
         ((__file__, "train.dim=3"), 2, "train.dim: no such key here: w2v run has"),
