@@ -27,7 +27,7 @@ from pipeline.core.types import (
     Normalization,
     Vocab,
 )
-from pipeline.errors import ConfigError, DataError, StorageError
+from pipeline.errors import ConfigError, DataError, StoppedError, StorageError
 from pipeline.report import Report
 from pipeline.stages.train import TrainConfig, train
 
@@ -599,6 +599,14 @@ def test_a_stopped_compiled_run_goes_on_to_the_same_bits(tmp_path, corpus, fast,
     assert report.steps[0] == left > 0
     assert sum(report.steps) == report.total[0]
     assert sorted(report.by_epoch) == [1, 2, 3]
+
+
+def test_a_time_budget_says_how_far_training_came(tmp_path, corpus, fast):
+    soon = dataclasses.replace(fast, time_budget=1e-9)
+
+    for done in ("1 block", "2 blocks"):
+        with pytest.raises(StoppedError, match=f"epoch 0 and {done} of the next"):
+            run(tmp_path, corpus, soon)
 
 
 def test_threads_are_no_part_of_the_result(tmp_path, corpus, fast):
