@@ -11,7 +11,7 @@ from pathlib import Path
 import forks
 import pytest
 
-from pipeline.doctor import examine
+from pipeline.doctor.examination import examine
 
 STAGES = ("ingest", "vocab", "train", "evaluate", "visualize")
 
