@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.cache import Cache
+from pipeline.core.files import scratch_of
 from pipeline.doctor.finding import Finding, leftover, unlink
 from pipeline.locks import is_held, try_lock
 from pipeline.pruning import list_entries
@@ -56,6 +57,8 @@ def _half_written(home: Path, cache: Cache) -> Iterator[tuple[Path, Path | None]
     for path in home.glob(".mlflow.db.new*"):
         yield path, home / ".mlflow.db.lock"
     for path in (home / "runs").glob("*/tmp*"):  # of a download, which takes no lock
+        yield path, None
+    for path in scratch_of(home).glob("*"):
         yield path, None
     for path in (cache.root / "numba").rglob("*.tmp.*"):
         yield path, None

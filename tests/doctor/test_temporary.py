@@ -24,6 +24,7 @@ def leave_temporary_files(home: Path) -> list[Path]:
         home / "runs" / ("a" * 32) / "run.json.0123.part",
         home / "runs" / ("a" * 32) / "tmp0123" / "vectors.npz",
         home / "artifacts" / "off" / ("a" * 32) / "artifacts" / f".loss.{'0' * 32}",
+        home / "tmp" / "tmp0123" / "vectors.npz",
         home / ".mlflow.db.new",
     ]
     for path in paths:
@@ -65,7 +66,7 @@ def test_what_a_live_process_writes_is_left(tmp_path):
         held(tmp_path / ".mlflow.db.lock"),
     ):
         # These have no lock, and are new.
-        for path in (paths[4], paths[6].parent):
+        for path in (paths[4], paths[6].parent, paths[8].parent):
             os.utime(path)
         assert found(tmp_path) == []
         mend(tmp_path)
