@@ -748,6 +748,7 @@ def compiled_files(folder):
     return {path for kind in ("*.nbi", "*.nbc") for path in folder.rglob(kind)}
 
 
+@pytest.mark.slow
 def test_processors_give_the_same_bits_and_processes_share_a_new_cache(tmp_path):
     package = ROOT / "pipeline"
     elsewhere = compiled_files(package)
