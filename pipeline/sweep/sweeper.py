@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import provenance
 from pipeline.config import check_config
+from pipeline.core.files import scratch_of
 from pipeline.core.score_files import named_files
 from pipeline.core.similarity import WordPair, read_pairs
 from pipeline.errors import SweepError, W2VError
@@ -136,7 +137,7 @@ def _begin(
         check_same_base(record, values, [*record.space, *space.keys])
         check_code(record.name, code_of(record), code)
         return replace(record, space={**record.space, **shown}, config=config)
-    git = provenance.git_state()
+    git = provenance.git_state(scratch=scratch_of(ledger.home))
     ledger.save_diff(git.diff if git else b"")
     return SweepRecord(
         name=ledger.name,
