@@ -106,7 +106,8 @@ def json_digest(value: object) -> str:
 
 
 def _fields(kind: type) -> Iterator[tuple[str, Any]]:
-    hints = typing.get_type_hints(kind)
+    # `pipeline.core.types` names Arrow without loading it.
+    hints = typing.get_type_hints(kind, localns={"pa": pa})
     for field in dataclasses.fields(kind):
         yield field.name, hints[field.name]
 

@@ -21,11 +21,13 @@ from pipeline.cache import CacheConfig
 from pipeline.core.files import expanded
 from pipeline.errors import ConfigError
 from pipeline.fields import NaturalInt
+from pipeline.stages.controls import ControlsConfig, ControlsGroup, Width
 from pipeline.stages.encode import EncodeConfig
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
 from pipeline.stages.tag import TagConfig
 from pipeline.stages.train import TrainConfig
+from pipeline.stages.vector_controls import VectorControlsConfig
 from pipeline.stages.vectors import VectorsConfig
 from pipeline.stages.visualize import VisualizeConfig
 from pipeline.stages.vocab import VocabConfig
@@ -64,6 +66,7 @@ class Config(RunConfig):
     ingest: IngestConfig
     vocab: VocabConfig
     train: TrainConfig
+    controls: ControlsGroup
     evaluate: EvaluateConfig
     visualize: VisualizeConfig
     tag: TagConfig
@@ -75,6 +78,11 @@ class Config(RunConfig):
             "ingest": self.ingest,
             "vocab": self.vocab,
             "train": self.train,
+            "controls": ControlsConfig(
+                seed=self.controls.seed,
+                train=Width(self.train.dim),
+                evaluate=self.evaluate.scored,
+            ),
             "evaluate": self.evaluate,
             "visualize": self.visualize,
             "tag": self.tag,
@@ -98,6 +106,7 @@ class ScoringConfig(RunConfig):
 
     vectors: VectorsConfig
     ingest: IngestConfig
+    controls: ControlsGroup
     evaluate: EvaluateConfig
 
     @property
@@ -112,6 +121,9 @@ class ScoringConfig(RunConfig):
             "ingest": self.ingest,
             "vectors": self.vectors,
             "encode": EncodeConfig(),
+            "vector_controls": VectorControlsConfig(
+                seed=self.controls.seed, evaluate=self.evaluate.scored
+            ),
             "evaluate": self.evaluate,
         }
 

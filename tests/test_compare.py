@@ -2,9 +2,8 @@
 
 import json
 import os
-import subprocess
-import sys
 
+import forks
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -198,15 +197,9 @@ def test_a_scoring_of_vectors_from_elsewhere_is_a_run(runs, tmp_path):
         for word, row in zip(embeddings.words, embeddings.center.tolist(), strict=True)
     ]
     path.write_text("\n".join(lines) + "\n")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "evaluate", str(path)),
-            *(override for override in SMALL if override.startswith("ingest")),
-            *("tracking=off", "evaluate.builtin_analogies=false"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = forks.run(
+        *("evaluate", str(path), "tracking=off", "evaluate.builtin_analogies=false"),
+        *(override for override in SMALL if override.startswith("ingest")),
         env=os.environ | {"W2V_HOME": str(home)},
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -13,8 +13,8 @@ from functools import cache
 
 from pipeline.artifacts import json_digest
 from pipeline.dag import STAGES
-from pipeline.engine import select
 from pipeline.errors import SweepError
+from pipeline.graph import select
 from pipeline.processes import importing
 from pipeline.sources import ROOT, describe
 

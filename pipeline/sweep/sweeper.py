@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import provenance
 from pipeline.config import check_config
+from pipeline.core.files import scratch_of
 from pipeline.core.score_files import named_files
 from pipeline.core.similarity import WordPair, read_pairs
 from pipeline.errors import StoppedError, SweepError, W2VError
@@ -142,7 +143,7 @@ def _begin(
         check_same_base(record, values, [*record.space, *space.keys])
         check_code(record.name, code_of(record), code)
         return replace(record, space={**record.space, **shown}, config=config)
-    git = provenance.git_state()
+    git = provenance.git_state(scratch=scratch_of(ledger.home))
     ledger.save_diff(git.diff if git else b"")
     return SweepRecord(
         name=ledger.name,
