@@ -15,6 +15,10 @@ from pipeline.processes import importing
 
 _LAUNCHER = "JoblibLauncher"
 
+# Joblib ends a process that has grown by 300 MB since its first task. That one only
+# imports here: a trial's matrices and what compiles its kernel are no leak.
+_MOST_GROWTH = 2_000_000_000  # bytes
+
 
 @contextmanager
 def started(
@@ -78,4 +82,7 @@ def _load(targets: tuple[str, ...], tracked: bool) -> None:
             from pipeline.tracking.mlflow_store import import_mlflow
 
             import_mlflow()
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = _MOST_GROWTH
     gc.freeze()  # modules stay: they need not be looked through again

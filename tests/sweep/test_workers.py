@@ -1,6 +1,8 @@
 """The processes that run a sweep's trials: ready when they are needed."""
 
 import os
+import sys
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -16,12 +18,18 @@ def test_trials_run_in_the_processes_that_were_started():
     joblib = pytest.importorskip("joblib")
     launcher = {"_target_": LAUNCHER, **OPTIONS}
 
+    def grow():
+        # Joblib looks at a process's memory once a second.
+        time.sleep(1.1)
+        sys.kept = [b"x" * 400_000_000]
+        return os.getpid()
+
     with started(launcher, ("ingest",), tracked=False, most=2) as wait:
         wait()
         loky = joblib.externals.loky.get_reusable_executor(reuse=True)
         before = set(loky._processes)
         used = joblib.Parallel(**OPTIONS, backend="loky")(
-            joblib.delayed(os.getpid)() for _ in range(8)
+            joblib.delayed(grow)() for _ in range(6)
         )
 
     assert len(before) == 2
