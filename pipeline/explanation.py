@@ -62,7 +62,7 @@ def _differences(wanted: Ingredients, cache: Cache) -> tuple[str, ...]:
 def _changed(old: Ingredients, wanted: Ingredients) -> tuple[str, ...]:
     return (
         *_changes(old.code, wanted.code, "{name} {what}"),
-        *_changes(old.config, wanted.config, f"{wanted.stage}.{{name}}: {{pair}}"),
+        *_changes(old.config, wanted.config, "{name}: {pair}"),
         *_changes(old.inputs, wanted.inputs, "input {name} {what}"),
         *_changes(old.files, wanted.files, "file {name} {what}"),
         *_changes(old.versions, wanted.versions, "{name} {pair}"),

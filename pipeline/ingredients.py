@@ -3,14 +3,14 @@
 import dataclasses
 import logging
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import file_digest
 from pipeline.cache import Cache, Ingredients, Record
 from pipeline.errors import DataError
-from pipeline.fields import ReadsFiles, Unkeyed
+from pipeline.fields import OfGroup, ReadsFiles, Unkeyed
 from pipeline.graph import Stage
 from pipeline.sources import Source, describe
 
@@ -40,7 +40,7 @@ def ingredients_of(
     return Ingredients(
         stage=stage.name,
         code=source.definitions,
-        config=_keyed(config),
+        config=dict(_keyed(config, stage.name)),
         inputs={name: digests[name] for name in stage.takes if name in digests},
         files={label: _digest_of_input(path) for label, path in files.items()},
         versions=source.versions,
@@ -70,23 +70,23 @@ def _digest_of_input(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _keyed(config: Any) -> dict[str, object]:
-    """Return a config as plain JSON values, without the unkeyed fields."""
+def _keyed(config: Any, group: str) -> Iterator[tuple[str, object]]:
+    """Yield full key and plain JSON value of a config's keyed fields."""
     hints = typing.get_type_hints(type(config), include_extras=True)
-    return {
-        field.name: _jsonable(getattr(config, field.name))
-        for field in dataclasses.fields(config)
-        if not any(isinstance(m, Unkeyed) for m in _metadata(hints[field.name]))
-    }
-
-
-def _metadata(hint: Any) -> tuple[object, ...]:
-    return getattr(hint, "__metadata__", ())
+    for field in dataclasses.fields(config):
+        marks = getattr(hints[field.name], "__metadata__", ())
+        if any(isinstance(mark, Unkeyed) for mark in marks):
+            continue
+        value = getattr(config, field.name)
+        elsewhere = any(isinstance(mark, OfGroup) for mark in marks)
+        name = field.name if elsewhere else f"{group}.{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from _keyed(value, name)
+        else:
+            yield name, _jsonable(value)
 
 
 def _jsonable(value: Any) -> object:
-    if dataclasses.is_dataclass(value):
-        return _keyed(value)
     if isinstance(value, Path):
         return value.as_posix()
     if isinstance(value, tuple):

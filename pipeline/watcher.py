@@ -102,16 +102,19 @@ class Watcher:
         }
         if name == "vectors":
             self._note_source(record)
-        # Before any of it is logged: a run that is gone on with logs the same.
-        self._note(name, stage, values)
-        if result.cached:
-            log.info("%s: found in the cache", name)
-            self._tracker.log_series(record.metrics)
-        self._tracker.log_metrics(
-            {k: v for k, v in values.items() if k.startswith("stage/")}
-        )
         loaded = artifacts()
         self._artifacts |= loaded
+        for artifact in loaded.values():
+            if isinstance(artifact, Metrics):
+                values |= artifact.values
+        # Before any of it is logged: a run that is gone on with logs the same.
+        self._note(name, stage, values)
+        points: list[tuple[str, float, int | None]] = []
+        if result.cached:
+            log.info("%s: found in the cache", name)
+            points += record.metrics
+        points += [(k, v, None) for k, v in values.items() if k.startswith("stage/")]
+        self._tracker.log_series(points)
         for artifact_name, found in loaded.items():
             artifact = self._with_scores(found)
             publish(
@@ -121,11 +124,8 @@ class Watcher:
                 digest=record.outputs[artifact_name],
                 config=self.record.config.get(name, {}),
             )
-            if isinstance(artifact, Metrics):
-                values |= artifact.values
         if isinstance(self._config, Config) and name == "train":
             self._publish_checkpoint(self._config.train)
-        self._note(name, stage, values)
 
     def end(self, status: Status, message: str, *, again: bool) -> None:
         """Close the run in the tracking store and in its record.
@@ -215,7 +215,7 @@ class Watcher:
         results = {name: self._artifacts[name] for name in names}
         checkpoint = last_checkpoint(config, **results)
         with tempfile.TemporaryDirectory() as scratch:
-            path = save_checkpoint(Path(scratch), checkpoint)
+            path = save_checkpoint(Path(scratch), checkpoint, synced=False)
             self._tracker.log_file(path, "checkpoints")
 
     def _close_bar(self, stage: str) -> None:

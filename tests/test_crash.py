@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-STAGES = ("ingest", "vocab", "train", "evaluate", "visualize")
+STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
 SETTINGS = (
     "experiment=smoke",
     "train.epochs=3",

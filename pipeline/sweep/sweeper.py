@@ -1,10 +1,12 @@
 """Run a sweep: plan its trials, launch what is missing, say what came of it."""
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import provenance
 from pipeline.config import check_config
@@ -34,6 +36,7 @@ from pipeline.sweep.results import (
 )
 from pipeline.sweep.space import split_overrides
 from pipeline.sweep.trial import Membership, code_of, run_config
+from pipeline.sweep.workers import started
 
 if TYPE_CHECKING:
     from pipeline.sweep.launch import HydraLaunch
@@ -72,30 +75,40 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
     compose = Composer(launch, fixed, swept).values
     planner = Planner(ledger, space, config, compose)
     planner.check()
-    with ledger.lock():
-        record = _begin(ledger, planner, space, config, fixed)
-        chosen = check_config(record.base)
-        parent = open_parent(ledger, record, chosen.tracking)
-        record = replace(
-            record,
-            run_id=parent.run_id,
-            experiment=parent.experiment,
-            tracking=replace(record.tracking, uri=parent.uri),
+    values = planner.first_values()
+    with ExitStack() as processes:
+        # A sweep that is gone on with may have nothing left to run.
+        most = 0 if ledger.exists() else planner.cells * len(space.seeds)
+        tracked = values["tracking"]["backend"] != "off"
+        ready = processes.enter_context(
+            started(launch.launcher, values["targets"], tracked=tracked, most=most)
         )
-        ledger.save_sweep(record)
-    status: Status = "KILLED"
-    message = "interrupted"
-    try:
-        failed = _run_batches(launch, ledger, planner, parent)
-        if not launch.targets_given:
-            _draw_best(ledger, parent)
-        _report(ledger, parent)
-        status, message = "FINISHED", ""
-    except Exception as error:
-        status, message = "FAILED", str(error)
-        raise
-    finally:
-        parent.end(status, message)
+        with ledger.lock():
+            record = _begin(ledger, planner, space, config, fixed)
+            chosen = check_config(record.base)
+            parent = open_parent(ledger, record, chosen.tracking)
+            record = replace(
+                record,
+                run_id=parent.run_id,
+                experiment=parent.experiment,
+                tracking=replace(record.tracking, uri=parent.uri),
+            )
+            ledger.save_sweep(record)
+        status: Status = "KILLED"
+        message = "interrupted"
+        try:
+            ready()
+            failed = _run_batches(launch, ledger, planner, parent)
+            processes.close()
+            if not launch.targets_given:
+                _draw_best(ledger, parent)
+            _report(ledger, parent)
+            status, message = "FINISHED", ""
+        except Exception as error:
+            status, message = "FAILED", str(error)
+            raise
+        finally:
+            parent.end(status, message)
     if failed:
         raise SweepError(
             f"{len(failed)} of {planner.cells * len(space.seeds)} trials failed, such "
@@ -154,6 +167,9 @@ def _run_batches(
                 "sweep %s: %d trials, %d of them ended before",
                 *(ledger.name, len(trials), len(trials) - len(waiting)),
             )
+            if not launch.one_by_one:
+                # The longest first: the last to end then keeps fewer cores waiting.
+                waiting.sort(key=lambda trial: -_work(trial.config["train"]))
             jobs = [(trial.number, trial.overrides) for trial in waiting]
             launch.launch(ledger.name, jobs, wait=False)
             # Those that another process had.
@@ -168,6 +184,12 @@ def _run_batches(
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
     return failed
+
+
+def _work(train: Mapping[str, Any]) -> int:
+    """Return what the time of a training grows with, of what is often swept."""
+    keys = ("dim", "window", "negatives", "epochs")
+    return math.prod(int(train[key]) for key in keys)
 
 
 def _draw_best(ledger: Ledger, parent: Parent) -> None:
