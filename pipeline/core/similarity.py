@@ -194,7 +194,7 @@ def nearest_sets(unit: Doubles, rows: Ids, top_k: int) -> Ids:
     """
     top_k = min(top_k, len(unit) - 1)
     ids = np.empty((len(rows), top_k), np.int32)
-    slack = _slack(unit.shape[1])
+    slack = slack_of(unit.shape[1])
     for asked, which, near, narrow in _near(unit, rows, top_k):
         scores = narrow.astype(np.float64)
         places = np.arange(len(ids[asked]))
@@ -209,12 +209,13 @@ def nearest_sets(unit: Doubles, rows: Ids, top_k: int) -> Ids:
     return ids
 
 
-def _slack(dim: int) -> float:
+def slack_of(dim: int) -> float:
     """Return twice what a cosine in single precision may be wrong by.
 
-    A sum of d products of vectors of length 1, each rounded to 2⁻²⁴, as are they.
+    Vectors of length 1, their products and d sums are each rounded by at most 2⁻²⁴; a
+    few roundings more are for what is made of the cosine.
     """
-    return 2 * (dim + 4) * 2.0**-24
+    return 2 * (dim + 8) * 2.0**-24
 
 
 def _near(
@@ -231,7 +232,7 @@ def _near(
         return
     narrow = unit.astype(np.float32)
     step = max(1, batch_rows(len(unit)) // 4)
-    slack = _slack(unit.shape[1])
+    slack = slack_of(unit.shape[1])
     for start in range(0, len(rows), step):
         asked = slice(start, min(start + step, len(rows)))
         block = narrow[rows[asked]] @ narrow.T  # (rows, V)
