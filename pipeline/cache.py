@@ -71,7 +71,8 @@ class Ingredients:
     Attributes:
         stage: Name of the stage.
         code: Definition -> digest, of all code that the stage can reach.
-        config: The stage's config, without what cannot change a result.
+        config: Full key -> value of the stage's config, without what cannot change a
+            result.
         inputs: Artifact name -> content digest.
         files: Label -> sha256 of the files that the config names.
         versions: Python and the libraries the code imports -> version.

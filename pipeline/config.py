@@ -7,6 +7,7 @@ so that one read back from a tracking store is as safe as one typed by hand.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,11 +21,13 @@ from pipeline.cache import CacheConfig
 from pipeline.core.files import expanded
 from pipeline.errors import ConfigError
 from pipeline.fields import NaturalInt
+from pipeline.stages.controls import ControlsConfig, ControlsGroup, Width
 from pipeline.stages.encode import EncodeConfig
 from pipeline.stages.evaluate import EvaluateConfig
 from pipeline.stages.ingest import IngestConfig
 from pipeline.stages.tag import TagConfig
 from pipeline.stages.train import TrainConfig
+from pipeline.stages.vector_controls import VectorControlsConfig
 from pipeline.stages.vectors import VectorsConfig
 from pipeline.stages.visualize import VisualizeConfig
 from pipeline.stages.vocab import VocabConfig
@@ -63,6 +66,7 @@ class Config(RunConfig):
     ingest: IngestConfig
     vocab: VocabConfig
     train: TrainConfig
+    controls: ControlsGroup
     evaluate: EvaluateConfig
     visualize: VisualizeConfig
     tag: TagConfig
@@ -74,6 +78,11 @@ class Config(RunConfig):
             "ingest": self.ingest,
             "vocab": self.vocab,
             "train": self.train,
+            "controls": ControlsConfig(
+                seed=self.controls.seed,
+                train=Width(self.train.dim),
+                evaluate=self.evaluate.scored,
+            ),
             "evaluate": self.evaluate,
             "visualize": self.visualize,
             "tag": self.tag,
@@ -97,6 +106,7 @@ class ScoringConfig(RunConfig):
 
     vectors: VectorsConfig
     ingest: IngestConfig
+    controls: ControlsGroup
     evaluate: EvaluateConfig
 
     @property
@@ -111,6 +121,9 @@ class ScoringConfig(RunConfig):
             "ingest": self.ingest,
             "vectors": self.vectors,
             "encode": EncodeConfig(),
+            "vector_controls": VectorControlsConfig(
+                seed=self.controls.seed, evaluate=self.evaluate.scored
+            ),
             "evaluate": self.evaluate,
         }
 
@@ -192,11 +205,18 @@ class _TrackingGroup:
     __pydantic_config__ = Config.__pydantic_config__
 
 
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return what checks a kind of configuration; making it takes 20 ms."""
+    return TypeAdapter(kind)
+
+
 def _checked(kind: type[T], values: Mapping[str, Any]) -> T:
     try:
         # JSON's strict mode lets a list be a tuple and a string be a path, and
         # nothing else be what it is not.
-        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+        adapter = _adapter(kind)  # type: ignore[arg-type]  # a class can be hashed
+        checked: T = adapter.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         lines: dict[tuple[object, str], str] = {}
         for detail in error.errors(include_url=False):
@@ -206,6 +226,7 @@ def _checked(kind: type[T], values: Mapping[str, Any]) -> T:
         raise ConfigError("\n".join(lines.values())) from error
     except TypeError as error:
         raise ConfigError(f"a value has no plain form: {error}") from error
+    return checked
 
 
 def _explain(detail: ErrorDetails, values: Mapping[str, Any]) -> str:

@@ -30,6 +30,15 @@ class Unkeyed:
     """
 
 
+@dataclass(frozen=True)
+class OfGroup:
+    """Marks a field that holds keys of the group that it is named after.
+
+    For a stage whose result depends on another's keys: the cache knows them, and
+    names them, by their full names.
+    """
+
+
 @runtime_checkable
 class ReadsFiles(Protocol):
     """A config that names files to read; the cache keys their content."""

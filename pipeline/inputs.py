@@ -19,6 +19,9 @@ FILE_KEYS = (
     *("against", "word_classes"),
 )
 
+# Stages that read the files that `evaluate` names.
+_SAME_AS_EVALUATE = {"controls", "vector_controls"}
+
 
 def check_files(config: AnyConfig) -> None:
     """Check that the files are there that the stages to be run will read.
@@ -62,14 +65,14 @@ def named_by_user(values: Mapping[str, Any], changes: Sequence[str]) -> set[str]
 
 
 def input_files(config: AnyConfig) -> dict[str, Mapping[str, Path]]:
-    """Return stage -> label -> file, of the stages that read files.
+    """Return stage -> label -> file, of the stages that are configured to read files.
 
     Raises:
         DataError: if a file is not there.
     """
     found = {}
     for name, stage in config.stages.items():
-        if isinstance(stage, ReadsFiles):
+        if isinstance(stage, ReadsFiles) and name not in _SAME_AS_EVALUATE:
             try:
                 found[name] = stage.input_files()
             except DataError as error:

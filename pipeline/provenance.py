@@ -261,10 +261,11 @@ def _packages() -> Mapping[str, str]:
     """Return what is installed, as it was when this process first asked."""
     found: dict[str, str] = {}
     for package in importlib.metadata.distributions():
-        name = package.metadata["Name"]
+        described = package.metadata  # parsed anew each time that it is asked for
+        name = described["Name"]
         if name:  # None where an uninstall left an empty folder behind
             # The first on the path is the one that is imported.
-            found.setdefault(_normalized(name), package.version)
+            found.setdefault(_normalized(name), described["Version"])
     return dict(sorted(found.items()))
 
 

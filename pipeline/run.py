@@ -116,7 +116,12 @@ def run_pipeline(
                 earlier_homes = earlier_caches(config.cache.earlier)
                 cache = cache or Cache(home / "cache", earlier_homes)
                 mode = config.cache.mode
-                engine.run(stages, config.stages, cache, watcher, mode=mode)
+                engine.run(
+                    *(stages, config.stages, cache, watcher),
+                    mode=mode,
+                    # Trials of a sweep run side by side as they are.
+                    beside=part is None and provenance.usable_threads() > 1,
+                )
             status, message, again = "FINISHED", "", False
         except (PrunedError, StoppedError) as error:
             message, again = str(error), isinstance(error, StoppedError)

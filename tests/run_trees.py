@@ -7,7 +7,6 @@ are there already, once a job `preload` has named them.
 
 import contextlib
 import importlib
-import importlib.metadata
 import json
 import os
 import resource
@@ -97,9 +96,6 @@ def load(job):
 
 
 def preload(names):
-    # What is installed stays the same; reading it takes each job half a second.
-    installed = importlib.metadata.packages_distributions()
-    importlib.metadata.packages_distributions = lambda: installed
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)

@@ -27,7 +27,8 @@ TAKES = {
     "ingest": (),
     "vocab": ("corpus",),
     "train": ("encoded", "vocab"),
-    "evaluate": ("corpus", "encoded", "vocab", "embeddings"),
+    "controls": ("corpus", "encoded", "vocab"),
+    "evaluate": ("corpus", "encoded", "vocab", "embeddings", "controls"),
     "visualize": (
         *("corpus", "encoded", "vocab", "embeddings", "history", "snapshots"),
     ),
@@ -59,7 +60,7 @@ CONFIG_EDITS = {
     "vocab.min_count=2": ("vocab",),
     "vocab.max_size=50": ("vocab",),
     "vocab.splits=[train,test]": ("vocab",),
-    "train.dim=5": ("train",),
+    "train.dim=5": ("train", "controls"),
     "train.epochs=1": ("train",),
     "train.window=2": ("train",),
     "train.lr=0.05": ("train",),
@@ -72,11 +73,12 @@ CONFIG_EDITS = {
     "train.kernel_cache=null": (),
     "train.keep_checkpoints=1": (),
     "train.checkpoint_share=1": (),
+    "controls.seed=2": ("controls",),
     "evaluate.top_k=3": ("evaluate",),
     "evaluate.neighbors_of=[France]": ("evaluate",),
     "evaluate.analogies=[]": ("evaluate",),
-    "evaluate.restrict_vocab=100": ("evaluate",),
-    "evaluate.builtin_categories=false": ("evaluate",),
+    "evaluate.restrict_vocab=100": ("controls", "evaluate"),
+    "evaluate.builtin_categories=false": ("controls", "evaluate"),
     "visualize.heatmap_words=[the]": ("visualize",),
     "visualize.category_min_count=1": ("visualize",),
     "visualize.umap_epochs=10": ("visualize",),
@@ -141,13 +143,27 @@ class Bench:
         job = {"home": str(home), "overrides": [*self.overrides, *overrides]}
         return self.ask({**self.common, **job, "paths": paths})
 
+    def config(self, stage: str) -> dict:
+        """Return a stage's config; that of the controls has keys of other groups."""
+        values = self.values[stage]
+        if stage != "controls":
+            return values
+        evaluate = self.values["evaluate"]
+        own = ("seed", "top_k", "neighbors_of", "analogies", "against")
+        scored = {key: evaluate[key] for key in evaluate if key not in own}
+        return {
+            **values,
+            "train": {"dim": self.values["train"]["dim"]},
+            "evaluate": scored,
+        }
+
     def loaded(self, stage: str, **changed: object) -> set[str]:
         """Return the files that running one stage alone loads."""
         outputs = {k: v for s in self.before.values() for k, v in s["outputs"].items()}
         job = {
             "stage": stage,
             "home": str(self.folder / "warm"),
-            "config": self.values[stage] | changed,
+            "config": self.config(stage) | changed,
             "inputs": [outputs[name] for name in TAKES[stage]],
         }
         return set(self.ask({**self.common, **job})["files"])
@@ -321,7 +337,7 @@ def test_a_byte_of_an_input_file_reruns_its_reader(
     warm.__dict__ |= {**bench.__dict__, "folder": tmp_path}
     warm.overrides = [*overrides, *SMALL, bench.overrides[-1]]
     warm.before = warm.run(tmp_path / "warm")["stages"]
-    for path, stage in ((corpus, "ingest"), (bench.pairs, "evaluate")):
+    for path, own in ((corpus, {"ingest"}), (bench.pairs, {"controls", "evaluate"})):
         content = path.read_bytes()
         flipped = bytearray(content)
         place = rng.choice([i for i, byte in enumerate(content) if chr(byte).isalnum()])
@@ -331,9 +347,7 @@ def test_a_byte_of_an_input_file_reruns_its_reader(
             outcome = warm.compare()
         finally:
             path.write_bytes(content)
-        outcome.check(
-            {stage} if bytes(flipped) != content else set(), (path.name, place)
-        )
+        outcome.check(own if bytes(flipped) != content else set(), (path.name, place))
     record_property("edits tried", 2)
 
 
@@ -343,8 +357,8 @@ USERS = {
     "mlflow": set(),
     "numpy": set(TAKES),
     "pyarrow": set(TAKES),
-    "scipy": {"train", "evaluate", "visualize"},
-    "scikit-learn": {"evaluate", "visualize"},
+    "scipy": {"train", "controls", "evaluate", "visualize"},
+    "scikit-learn": {"controls", "evaluate", "visualize"},
     "numba": {"train", "visualize"},
     "llvmlite": {"train", "visualize"},
     "matplotlib": {"visualize"},
@@ -450,6 +464,7 @@ def test_explain_names_the_function_that_changed(bench):
         "ingest: hit",
         "vocab: hit",
         f"train: miss - pipeline/core/sampling.py: {name} changed",
+        "controls: hit",
         "evaluate: waits - waits for embeddings",
         "visualize: waits - waits for embeddings, history, snapshots",
     ], done.stderr

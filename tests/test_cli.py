@@ -17,6 +17,7 @@ from pipeline import cli, composition
 from pipeline.composition import compose_config
 from pipeline.errors import ConfigError
 
+STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
 SMOKE = ("experiment=smoke", "visualize.projections=[]")
 
 
@@ -48,7 +49,7 @@ def test_a_run_prints_its_table_and_ends_with_its_id(first, home):
     again = w2v("run", *SMOKE, home=home)
 
     assert again.returncode == 0
-    for stage in ("ingest", "vocab", "train", "evaluate", "visualize"):
+    for stage in STAGES:
         assert re.search(rf"^{stage} +cached ", again.stdout, re.MULTILINE)
     assert re.search(r"^train/loss +\d", again.stdout, re.MULTILINE)
     assert re.search(r"^pictures: /", again.stdout, re.MULTILINE)
@@ -69,7 +70,7 @@ def test_show_gives_scripts_one_object(first, home):
     ]
     assert (shown["run_id"], shown["status"]) == (first, "FINISHED")
     assert shown["params"]["train.dim"] == "16"
-    assert set(shown["stages"]) == {"ingest", "vocab", "train", "evaluate", "visualize"}
+    assert set(shown["stages"]) == set(STAGES)
     assert set(shown["stages"]["train"]) == {"key", "digest", "cached", "seconds"}
     assert shown["metrics"]["train/loss"] > 0
     for path in shown["artifacts"]:
@@ -117,13 +118,11 @@ def test_an_unknown_word_is_an_error(first, home):
 
 def test_explain_says_hit_and_why_not(first, home):
     done = w2v("explain", *SMOKE, home=home)
-    assert set(done.stdout.splitlines()) == {
-        f"{stage}: hit"
-        for stage in ("ingest", "vocab", "train", "evaluate", "visualize")
-    }
+    assert set(done.stdout.splitlines()) == {f"{stage}: hit" for stage in STAGES}
 
     done = w2v("explain", *SMOKE, "train.window=2", home=home)
     assert "train: miss - train.window: 5 -> 2" in done.stdout
+    assert "controls: hit" in done.stdout
     assert "evaluate: waits" in done.stdout
 
 

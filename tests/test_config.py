@@ -61,7 +61,8 @@ def test_kaggle_reads_its_inputs_and_writes_its_output(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "group", ["ingest", "vocab", "train", "evaluate", "visualize", "tracking"]
+    "group",
+    ["ingest", "vocab", "train", "controls", "evaluate", "visualize", "tracking"],
 )
 def test_every_option_of_a_group_is_readable(group):
     needed = {"text_files": "ingest.path=x", "conll_files": "ingest.path=x"}
@@ -111,7 +112,7 @@ def test_every_key_says_what_it_is():
             "+train.gamma=1",
             r"train\.gamma: no such key; there are batch_size",
         ),
-        ("+gamma=1", r"gamma: no such key; there are cache, evaluate"),
+        ("+gamma=1", r"gamma: no such key; there are cache, controls, evaluate"),
         ("cache.mode=of", r"cache\.mode: expected 'use', 'refresh' or 'verify'"),
         ("seed=-1", r"seed: expected greater than or equal to 0, found -1"),
         ("ingest.reader=x", r"ingest\.reader: expected 'conll2003', .*, found 'x'"),
@@ -182,6 +183,7 @@ def test_one_seed_reaches_every_stage():
         for name, stage in config.stages.items()
         if "seed" in {field.name for field in dataclasses.fields(stage)}
     }
+    assert seeds.pop("controls") == 1  # which all runs share
     assert set(seeds.values()) == {7}
     assert {"train", "evaluate", "visualize"} <= set(seeds)
 

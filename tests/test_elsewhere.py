@@ -184,7 +184,9 @@ def test_a_scoring_says_what_it_scored(run, text, home, scored):
     words = f"{run['metrics']['vocab/words']:.0f}"
     assert scored["params"]["vectors.words"] == words
     assert not any(name.startswith("train.") for name in scored["params"])
-    assert set(scored["stages"]) == {"ingest", "vectors", "encode", "evaluate"}
+    assert set(scored["stages"]) == {
+        *("ingest", "vectors", "encode", "vector_controls", "evaluate")
+    }
     names = {Path(path).name for path in scored["artifacts"]}
     assert {"vectors.npz", "neighbors.json", "config.yaml"} <= names
 

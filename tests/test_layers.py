@@ -17,7 +17,7 @@ HYDRA = {
 }
 
 # What each layer may import of the package, from the top floor down.
-COMMON = {"pipeline.errors", "pipeline.fields", "pipeline.report"}
+COMMON = {f"pipeline.{name}" for name in ("errors", "fields", "report", "scored")}
 
 
 def imports(path: Path) -> set[str]:

@@ -21,7 +21,7 @@ from pipeline.records import RunRecord, load_record
 from pipeline.watcher import StageReport
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ("ingest", "vocab", "train", "evaluate", "visualize")
+STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
 # Lines whose case, order or encoding a locale might change.
 ODD_LINES = "Zoë saß in İSTANBUL\nÅngström ångström\n茶 \u200f שלום\n" * 9
 

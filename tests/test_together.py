@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.doctor.examination import examine
 
-STAGES = ("ingest", "vocab", "train", "evaluate", "visualize")
+STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
 
 
 def at_once(number: int, home: Path, *overrides: str) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Answer analogies: a is to b as c is to which word."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from pipeline.core.similarity import (
     cosines,
     named,
     read_lines,
+    slack_of,
     unit_vectors,
     word_id,
 )
 from pipeline.core.text import quoted
-from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Ids
+from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Floats, Ids
 from pipeline.errors import DataError
 
 Places = npt.NDArray[np.intp]
@@ -31,12 +33,12 @@ METHODS: tuple[Method, ...] = ("add", "mul")
 # gensim's value, so that scores can be compared with those of gensim.
 _EPSILON = 1e-6
 
-# What single precision may be wrong by, twice over: of a sum of three cosines, or of
-# a product in proportion. Each of its four roundings is within 2⁻²⁴ of at most 3.
-_SLACK = 4e-6
+# What single precision may be wrong by, of a score that is at most about 1, until it
+# is left to doubles at once.
+_VAGUE = 0.01
 
-# Questions whose own vectors are held at a time: 9 MiB for 300 dimensions.
-_QUERIES = 1024
+# Scores held at a time while first answers are sought: 4 MiB.
+_SCORES = 2**20
 
 
 @dataclass(frozen=True)
@@ -138,38 +140,56 @@ def solve(
     Source: Levy and Goldberg 2014, "Linguistic Regularities in Sparse and
     Explicit Word Representations", eqs. 3 and 4.
     """
-    return solve_by(unit, queries, (method,), top_k=top_k)[method]
-
-
-def solve_by(
-    unit: Doubles, queries: Ids, methods: Sequence[Method], *, top_k: int = 1
-) -> Mapping[Method, tuple[Ids, Doubles]]:
-    """Answer analogies by each method as `solve` does, from the same cosines.
-
-    Questions that share a and b should stand together: what these two give is
-    worked out once for all of them.
-    """
     top_k = min(top_k, len(unit))
-    ids = {method: np.empty((len(queries), top_k), np.int32) for method in methods}
-    scores = {method: np.empty((len(queries), top_k)) for method in methods}
-    for start, stop in _batches(queries, max(3, batch_rows(len(unit)))):
+    ids = np.empty((len(queries), top_k), np.int32)
+    scores = np.empty((len(queries), top_k))
+    for batch, rows, places in _batches(unit, queries):
+        if method == "mul":
+            _shift(rows)
+        ids[batch], scores[batch] = _rank(rows, places, queries[batch], method, top_k)
+    if method == "add":
+        # So far x·(b - a + c); its cosine divides by the query's norm.
+        scores /= _query_norms(unit, queries)
+    return ids, scores
+
+
+def first_answers(
+    unit: Doubles, narrow: Floats, queries: Ids, methods: Sequence[Method]
+) -> Mapping[Method, Ids]:
+    """Return the best answer to each analogy by each method, as `solve` finds it.
+
+    Single precision says which words may be the answer, mostly one; doubles decide
+    among them. Questions that share a and b should stand together: what these two
+    give is worked out once for all of them.
+
+    Args:
+        unit: Shape (V, d), from `unit_vectors`.
+        narrow: Shape (V, d). The same in single precision.
+        queries: Shape (Q, 3). Ids of a, b and c. Few words are quicker than many: the
+            cosines of a section's stay in a cache.
+        methods: See `solve`.
+
+    Returns:
+        Method -> shape (Q,), int32; `UNKNOWN` where no word is left.
+    """
+    answers = {method: np.empty(len(queries), np.int32) for method in methods}
+    limit = max(3, 2 * batch_rows(len(unit)))
+    for start, stop in _ranges(queries, limit):
         asked = queries[start:stop]
         words, inverse = np.unique(asked, return_inverse=True)
         places = inverse.reshape(-1, 3)
-        rows = cosines(unit, words)  # (words of the batch, V)
+        rows = narrow[words] @ narrow.T  # (words of the batch, V)
         for method in sorted(methods):  # mul last: it shifts the cosines in place
             if method == "mul":
-                rows += 1
-                rows /= 2
-            if top_k == 1:
-                found = _first(rows, places, asked, method)
-            else:
-                found = _rank(rows, places, asked, method, top_k)
-            ids[method][start:stop], scores[method][start:stop] = found
-            if method == "add":
-                # So far x·(b - a + c); its cosine divides by the query's norm.
-                scores[method][start:stop] /= _query_norms(unit, asked)
-    return {method: (ids[method], scores[method]) for method in methods}
+                _shift(rows)
+            answers[method][start:stop] = _first(unit, rows, places, asked, method)
+    return answers
+
+
+def _shift(rows: Doubles | Floats) -> None:
+    """Move cosines to [0, 1], in place."""
+    rows *= 0.5
+    rows += 0.5
 
 
 def _rank(
@@ -200,38 +220,89 @@ def _rank(
 
 
 def _first(
-    rows: Doubles, places: Places, asked: Ids, method: Method
-) -> tuple[Ids, Doubles]:
-    """Return what `_rank` does for K = 1, in half the time.
+    unit: Doubles, rows: Floats, places: Places, asked: Ids, method: Method
+) -> Ids:
+    """Return the best answer to questions; `UNKNOWN` where no word is left.
 
-    Single precision says which words may be the answer, mostly one; doubles
-    decide among them. What a and b give is kept for the questions that follow.
+    Args:
+        unit: Shape (V, d).
+        rows: Shape (W, V). Cosines of W words in single precision, shifted to [0, 1]
+            for `mul`.
+        places: Shape (Q, 3). Rows of a, b and c.
+        asked: Shape (Q, 3). Their ids, which are no answers.
+        method: How rows are combined.
+
+    Returns:
+        Shape (Q,).
     """
-    ids = np.full((len(asked), 1), UNKNOWN, np.int32)
-    scores = np.zeros((len(asked), 1))
-    narrow = rows.astype(np.float32)
-    # Written over by each question: fresh memory costs as much as what is computed.
-    shared, score = np.empty((2, rows.shape[1]), np.float32)
+    ids = np.full(len(asked), UNKNOWN, np.int32)
     combine = np.add if method == "add" else np.multiply
-    pair: tuple[int, int] | None = None
-    for i, (a, b, c) in enumerate(places.tolist()):
-        if (a, b) != pair:
-            pair = a, b
-            if method == "add":
-                np.subtract(narrow[b], narrow[a], out=shared)
-            else:
-                shared[:] = rows[b] / (rows[a] + _EPSILON)
-        combine(shared, narrow[c], out=score)
-        score[asked[i]] = -np.inf
-        highest = float(score.max())
-        if highest == -np.inf:
-            continue
-        least = highest - (_SLACK if method == "add" else _SLACK * highest)
-        (near,) = (score >= np.float32(least)).nonzero()  # by id
-        exact = _combine(rows[a, near], rows[b, near], rows[c, near], method)
-        first = exact.argmax()
-        ids[i], scores[i] = near[first], exact[first]
-    return ids, scores
+    held = max(1, _SCORES // rows.shape[1])
+    scores = np.empty((held, rows.shape[1]), np.float32)
+    for start, stop in _alike(places[:, :2], held):
+        a, b = (rows[place] for place in places[start, :2])
+        shared = b - a if method == "add" else b / (a + np.float32(_EPSILON))  # (V,)
+        slack = _slack_of(method, unit.shape[1], float(a.min()))
+        block = scores[: stop - start]  # (questions, V)
+        for score, c in zip(block, places[start:stop, 2].tolist(), strict=True):
+            combine(shared, rows[c], out=score)
+        each = np.arange(stop - start)
+        block[each[:, np.newaxis], asked[start:stop]] = -np.inf
+        top = block.argmax(axis=1)
+        highest = block[each, top]
+        ids[start:stop] = top
+        # All but the highest: where one comes near it, doubles decide.
+        block[each, top] = -np.inf
+        least = highest - slack
+        for i in np.flatnonzero(block.max(axis=1) >= least).tolist():
+            block[i, top[i]] = highest[i]
+            near = np.flatnonzero(block[i] >= least[i])  # by id
+            ids[start + i] = _best_of(unit, near, asked[start + i], method)
+    return ids
+
+
+def _slack_of(method: Method, dim: int, least: float) -> np.float32:
+    """Return twice what a score in single precision may be wrong by.
+
+    Args:
+        method: How three cosines make it.
+        dim: d; see `similarity.slack_of`.
+        least: The least σ(x, a), by which `mul` divides.
+    """
+    cosine = slack_of(dim)
+    if method == "add":
+        return np.float32(4 * cosine)
+    least = max(least, 0) + _EPSILON
+    slack = cosine * (1 / least + 1 / least**2)
+    return np.float32(slack if slack < _VAGUE else np.inf)
+
+
+def _best_of(unit: Doubles, near: Places, asked: Ids, method: Method) -> int:
+    """Return the best answer to a question among words that may be none.
+
+    Args:
+        unit: Shape (V, d).
+        near: Ids of the words, ascending.
+        asked: Shape (3,). Words that are no answers, though they may be near.
+        method: See `solve`.
+    """
+    near = near[~np.isin(near, asked)]
+    if not len(near):
+        return UNKNOWN
+    exact = np.clip(unit[asked] @ unit[near].T, -1, 1)  # (3, words)
+    if method == "mul":
+        _shift(exact)
+    a, b, c = exact
+    return int(near[_combine(a, b, c, method).argmax()])
+
+
+def _alike(pairs: Places, limit: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of at most `limit` equal rows."""
+    changes = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
+    ends = [0, *changes.tolist(), len(pairs)]
+    for start, stop in itertools.pairwise(ends):
+        for first in range(start, stop, limit):
+            yield first, min(stop, first + limit)
 
 
 def _combine(a: Doubles, b: Doubles, c: Doubles, method: Method) -> Doubles:
@@ -246,16 +317,27 @@ def _combine(a: Doubles, b: Doubles, c: Doubles, method: Method) -> Doubles:
 
 def _query_norms(unit: Doubles, queries: Ids) -> Doubles:
     """Return |b - a + c| of each question, or 1 for the zero vector; shape (Q, 1)."""
-    norms: Doubles = np.empty((len(queries), 1))
-    for start in range(0, len(queries), _QUERIES):
-        a, b, c = unit[queries[start : start + _QUERIES].T]
-        b += c - a
-        norms[start : start + _QUERIES, 0] = np.sqrt(np.square(b, out=b).sum(axis=1))
+    a, b, c = unit[queries.T]
+    target = b - a + c  # (Q, d)
+    norms: Doubles = np.sqrt(np.square(target).sum(axis=1, keepdims=True))
     norms[norms == 0] = 1
     return norms
 
 
-def _batches(queries: Ids, limit: int) -> Iterator[tuple[int, int]]:
+def _batches(unit: Doubles, queries: Ids) -> Iterator[tuple[slice, Doubles, Places]]:
+    """Yield questions that ask with few enough words, and those words' cosines.
+
+    Yields:
+        Which questions; cosines of W words, shape (W, V); and the rows there of each
+        question's a, b and c, shape (questions, 3).
+    """
+    limit = max(3, batch_rows(len(unit)))
+    for start, stop in _ranges(queries, limit):
+        words, inverse = np.unique(queries[start:stop], return_inverse=True)
+        yield slice(start, stop), cosines(unit, words), inverse.reshape(-1, 3)
+
+
+def _ranges(queries: Ids, limit: int) -> Iterator[tuple[int, int]]:
     """Yield ranges of questions that ask with at most `limit` words."""
     start = 0
     words: set[int] = set()

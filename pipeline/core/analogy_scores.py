@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from pipeline.core.analogy import METHODS, Method, Question, solve, solve_by
+from pipeline.core.analogy import METHODS, Method, Question, first_answers
 from pipeline.core.findings import (
     HIGH,
     LOW,
     RANDOM,
+    Columns,
     Findings,
     Row,
     Score,
@@ -21,7 +23,15 @@ from pipeline.core.findings import (
 from pipeline.core.intervals import ratio_interval
 from pipeline.core.randomness import generator
 from pipeline.core.similarity import word_ids
-from pipeline.core.types import UNKNOWN, Counts, Doubles, Embeddings, Ids
+from pipeline.core.types import (
+    UNKNOWN,
+    Controls,
+    Counts,
+    Doubles,
+    Embeddings,
+    Floats,
+    Ids,
+)
 from pipeline.errors import DataError
 
 _PREFIXES: Mapping[Method, str] = {"add": "analogy", "mul": "analogy_mul"}
@@ -45,8 +55,11 @@ def by_section(
         DataError: if two sections, or a section and the total, share that part.
     """
     parts: dict[str, list[Question]] = {}
+    slugs: dict[str, str] = {}
     for question in questions:
-        part = slug(question.section)
+        if question.section not in slugs:
+            slugs[question.section] = slug(question.section)
+        part = slugs[question.section]
         together = parts.setdefault(part, [])
         together.append(question)
         taken = together[0].section != question.section
@@ -62,10 +75,10 @@ def by_section(
 def score_analogies(
     embeddings: Embeddings,
     unit: Doubles,
-    random: Doubles,
     name: str,
     sections: Mapping[str, Sequence[Question]],
     *,
+    controls: Controls,
     seed: int,
     advance: Callable[[int, str], None],
 ) -> Findings:
@@ -82,29 +95,29 @@ def score_analogies(
         embeddings: Word vectors.
         unit: Shape (K, d), K ≤ V. The first K of their `unit_vectors`; only
             those words are asked with and answered.
-        random: Shape (K, d). Those of random vectors; they answer by 3CosAdd.
         name: The set's part of the metric name.
         sections: From `by_section`; none of them empty.
+        controls: What random vectors score.
         seed: Of the intervals.
         advance: Takes each section's number of questions, and what to show.
     """
     scores: dict[str, Score | float | None] = {}
     answered: list[_Section] = []
+    narrow = unit.astype(np.float32)
     for part, questions in sections.items():
-        section = _answer(embeddings, unit, random, questions)
+        section = _answer(embeddings, unit, narrow, questions)
         answered.append(section)
         for method in METHODS:
             metric = f"{_PREFIXES[method]}/{name}/{part}"
-            scores[metric] = _accuracy(metric, [section], method, seed)
+            scores[metric] = _accuracy(metric, [section], method, controls, seed)
         scores[f"analogy/{name}/{part}_coverage"] = share(
             int(section.covered.sum()), len(questions)
         )
         advance(len(questions), f"{name}: {questions[0].section}")
     for method in METHODS:
         metric = f"{_PREFIXES[method]}/{name}/total"
-        scores[metric] = total = _accuracy(metric, answered, method, seed)
+        scores[metric] = total = _accuracy(metric, answered, method, controls, seed)
     scores[f"analogy/{name}/coverage"] = total.coverage
-    rows = [row for section in answered for row in _rows(embeddings, name, section)]
     return findings(
         scores,
         {
@@ -112,7 +125,7 @@ def score_analogies(
                 _summary(name, part, section, scores)
                 for part, section in zip(sections, answered, strict=True)
             ],
-            "analogy_questions": rows,
+            "analogy_questions": _columns(embeddings, name, answered),
         },
     )
 
@@ -124,55 +137,51 @@ class _Section:
     Attributes:
         questions: Q questions.
         covered: Shape (Q,), bool. All four words have vectors.
-        answers: Method or `random` -> shape (Q,), int32; `UNKNOWN` without answer.
+        answers: Method -> shape (Q,), int32; `UNKNOWN` without answer.
         right: The same -> shape (Q,), bool.
         pair: Shape (Q,), int32. Which pair (a, b) of the section asks.
     """
 
     questions: Sequence[Question]
     covered: npt.NDArray[np.bool_]
-    answers: Mapping[str, Ids]
-    right: Mapping[str, npt.NDArray[np.bool_]]
+    answers: Mapping[Method, Ids]
+    right: Mapping[Method, npt.NDArray[np.bool_]]
     pair: Ids
 
 
 def _answer(
     embeddings: Embeddings,
     unit: Doubles,
-    random: Doubles,
+    narrow: Floats,
     questions: Sequence[Question],
 ) -> _Section:
     words = [word for question in questions for word in question.words]
     ids = word_ids(embeddings, words).reshape(-1, 4)
     covered = ((ids != UNKNOWN) & (ids < len(unit))).all(axis=1)  # (Q,)
-    asked = ids[covered, :3]
-    solved = solve_by(unit, asked, METHODS)
-    tries = [(str(method), solved[method]) for method in METHODS]
-    tries.append(("random", solve(random, asked, method="add")))
-    answers: dict[str, Ids] = {}
-    for label, (best, _) in tries:
-        answers[label] = np.full(len(questions), UNKNOWN, np.int32)
-        answers[label][covered] = best[:, 0]
+    answers = {method: np.full(len(ids), UNKNOWN, np.int32) for method in METHODS}
+    for method, best in first_answers(unit, narrow, ids[covered, :3], METHODS).items():
+        answers[method][covered] = best
     pairs = [question.words[:2] for question in questions]
     number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
     return _Section(
         questions,
         covered,
         answers,
-        {label: covered & (given == ids[:, 3]) for label, given in answers.items()},
+        {method: covered & (given == ids[:, 3]) for method, given in answers.items()},
         np.array([number[pair] for pair in pairs], np.int32),
     )
 
 
 def _accuracy(
-    metric: str, sections: Sequence[_Section], method: Method, seed: int
+    metric: str,
+    sections: Sequence[_Section],
+    method: Method,
+    controls: Controls,
+    seed: int,
 ) -> Score:
     asked = sum(len(section.questions) for section in sections)
     found = sum(int(section.covered.sum()) for section in sections)
-    right, chance = (
-        sum(int(section.right[label].sum()) for section in sections)
-        for label in (method, "random")
-    )
+    right = sum(int(section.right[method].sum()) for section in sections)
     parts = [_by_pair(section, section.right[method]) for section in sections]
     wholes = [_by_pair(section, section.covered) for section in sections]
     return Score(
@@ -185,7 +194,7 @@ def _accuracy(
             np.concatenate(parts),
             np.concatenate(wholes),
         ),
-        random=share(chance, found),
+        random=controls.scores.get(metric),
         note=f"{right} right",
         headline=method == "add" and metric.endswith("/total"),
     )
@@ -212,18 +221,23 @@ def _summary(
     return row
 
 
-def _rows(embeddings: Embeddings, name: str, section: _Section) -> list[Row]:
-    rows: list[Row] = []
-    for i, question in enumerate(section.questions):
-        row: Row = {"set": name, "section": question.section}
-        row |= dict(zip(("a", "b", "c", "expected"), question.words, strict=True))
-        row |= {"found": bool(section.covered[i])}
-        if section.covered[i]:
-            for method in METHODS:
-                answer = int(section.answers[method][i])
-                row[f"answer_{method}"] = (
-                    embeddings.words[answer] if answer != UNKNOWN else None
-                )
-                row[f"correct_{method}"] = bool(section.right[method][i])
-        rows.append(row)
-    return rows
+def _columns(
+    embeddings: Embeddings, name: str, sections: Sequence[_Section]
+) -> Columns:
+    """Return a row for each question."""
+    questions = [question for section in sections for question in section.questions]
+    covered = np.concatenate([section.covered for section in sections])
+    columns: dict[str, Sequence[object] | pa.Array | npt.NDArray[np.bool_]] = {
+        "set": [name] * len(questions),
+        "section": [question.section for question in questions],
+        "found": covered,
+    }
+    words = zip(*(question.words for question in questions), strict=True)
+    columns |= zip(("a", "b", "c", "expected"), words, strict=True)
+    known = (*embeddings.words, None)  # the last, -1, is no answer
+    for method in METHODS:
+        answers = np.concatenate([section.answers[method] for section in sections])
+        right = np.concatenate([section.right[method] for section in sections])
+        columns[f"answer_{method}"] = [known[i] for i in answers.tolist()]
+        columns[f"correct_{method}"] = pa.array(right, mask=~covered)
+    return columns

@@ -20,26 +20,34 @@ PRECISION_DEPTH = 10
 _STARTS = 10
 
 
-def neighbor_precision(unit: Doubles, members: Ids) -> tuple[Ids, Doubles]:
-    """Return the neighbors of a category's words and the share inside it.
+def neighbor_precision(
+    unit: Doubles, groups: Mapping[str, Ids]
+) -> Mapping[str, tuple[Ids, Doubles]]:
+    """Return the neighbors of categories' words and the share inside the category.
 
     A word's neighbors are its nearest min(10, m - 1) of the whole vocabulary, so
     that a category of fewer than eleven words can still reach 1.
 
     Args:
         unit: Shape (V, d), from `unit_vectors`.
-        members: Shape (m,). Ids of the category's words, each once.
+        groups: Category -> shape (m,). Ids of its words, each once.
 
     Returns:
-        Neighbors, shape (m, K), nearest first, and shares, shape (m,), in [0, 1];
-        K = min(10, m - 1). A single member has no neighbor to expect: both are
+        Category -> neighbors, shape (m, K), nearest first, and shares, shape (m,), in
+        [0, 1]; K = min(10, m - 1). A single member has no neighbor to expect: both are
         empty.
     """
-    if len(members) < 2:
-        return np.empty((0, 0), np.int32), np.empty(0)
-    depth = min(PRECISION_DEPTH, len(members) - 1)
-    neighbors, _ = nearest(unit, members, depth)
-    return neighbors, np.isin(neighbors, members).mean(axis=1)
+    words = np.unique(np.concatenate([np.empty(0, np.int32), *groups.values()]))
+    neighbors, _ = nearest(unit, words, PRECISION_DEPTH)
+    found = {}
+    for name, members in groups.items():
+        if len(members) < 2:
+            found[name] = np.empty((0, 0), np.int32), np.empty(0)
+            continue
+        depth = min(PRECISION_DEPTH, len(members) - 1)
+        near = neighbors[np.searchsorted(words, members), :depth]
+        found[name] = near, np.isin(near, members).mean(axis=1)
+    return found
 
 
 def cluster(

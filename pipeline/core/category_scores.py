@@ -14,10 +14,16 @@ from pipeline.core.categories import (
     purity,
 )
 from pipeline.core.findings import Findings, Row, Score, findings, share, slug
-from pipeline.core.intervals import Interval, interval_of, ratio_interval, resamples
+from pipeline.core.intervals import (
+    Interval,
+    interval_of,
+    ratio_interval,
+    resamples,
+    whole_sums,
+)
 from pipeline.core.randomness import generator
 from pipeline.core.similarity import word_ids
-from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Ids
+from pipeline.core.types import UNKNOWN, Controls, Doubles, Embeddings, Ids
 
 # Shares of up to ten neighbors are whole multiples of 1 / 2520: sums are exact.
 _PARTS = 2520
@@ -26,9 +32,9 @@ _PARTS = 2520
 def score_categories(
     embeddings: Embeddings,
     unit: Doubles,
-    random: Doubles,
     groups: Mapping[str, Sequence[str]],
     *,
+    controls: Controls,
     seed: int,
     name: str = "",
 ) -> Findings:
@@ -45,8 +51,8 @@ def score_categories(
     Args:
         embeddings: Word vectors.
         unit: Shape (V, d). Their `unit_vectors`.
-        random: Shape (V, d). Those of random vectors.
         groups: Category -> its words.
+        controls: What random vectors score.
         seed: The run's seed.
         name: The set's part of the metric name; none for the built-in categories.
     """
@@ -58,15 +64,11 @@ def score_categories(
     }
     ids = {group: word_ids(embeddings, listed) for group, listed in words.items()}
     members = {group: found[found != UNKNOWN] for group, found in ids.items()}
-    near = {group: neighbor_precision(unit, found) for group, found in members.items()}
-    chance = {
-        group: neighbor_precision(random, found)[1] for group, found in members.items()
-    }
+    near = neighbor_precision(unit, members)
     asked, found = (sum(map(len, part.values())) for part in (ids, members))
 
     def precision(metric: str, chosen: Sequence[str], *, headline: bool) -> Score:
         shares = np.concatenate([near[group][1] for group in chosen])
-        by_chance = np.concatenate([chance[group] for group in chosen])
         parts = np.rint(shares * _PARTS).astype(np.int64)
         return Score(
             share(int(parts.sum()), _PARTS * len(parts)),
@@ -78,7 +80,7 @@ def score_categories(
                 parts,
                 np.full(len(parts), _PARTS),
             ),
-            random=float(by_chance.mean()) if len(by_chance) else None,
+            random=controls.scores.get(metric),
             headline=headline,
         )
 
@@ -86,7 +88,6 @@ def score_categories(
     metric = f"{prefix}/precision_at_10"
     scores[metric] = precision(metric, tuple(groups), headline=True)
     clusters = _cluster(unit, list(members.values()), seed, metric=prefix)
-    by_chance = _cluster(random, list(members.values()), seed, metric=prefix)
     for measure in ("purity", "adjusted_rand"):
         scores[f"{prefix}/{measure}"] = Score(
             clusters.values.get(measure),
@@ -94,7 +95,7 @@ def score_categories(
             asked,
             found,
             interval=clusters.intervals.get(measure),
-            random=by_chance.values.get(measure),
+            random=controls.scores.get(f"{prefix}/{measure}"),
             headline=True,
         )
     scores[f"{prefix}/coverage"] = share(found, asked)
@@ -184,7 +185,8 @@ def _agreement(
     agreed: list[Doubles] = []
     for times in resamples(rng, len(classes)):
         tables, squares = (
-            (weights @ cells).reshape(-1, *shape) for weights in (times, times**2)
+            whole_sums(weights, cells).reshape(-1, *shape)
+            for weights in (times, times**2)
         )
         pure.append(purity(tables))
         agreed.append(adjusted_rand(tables, squares))

@@ -50,27 +50,42 @@ def _correlations(times: Counts, x: Doubles, y: Doubles) -> Doubles:
         x: Shape (n,).
         y: Shape (n,).
     """
-    left, right = _centered_ranks(times, x), _centered_ranks(times, y)  # (b, n)
+    left, right = _Ranks(times, x), _Ranks(times, y)
     # Sums of integers, exact below 2⁶³: for fewer than a million items.
-    both = (times * left * right).sum(axis=1)
-    spread = (times * left**2).sum(axis=1).astype(np.float64)
-    spread *= (times * right**2).sum(axis=1)
+    both = np.einsum("bi,bi,bi->b", times, left.of_items, right.of_items)
+    spread = left.spread.astype(np.float64) * right.spread
     result: Doubles = np.full(len(times), np.nan)
     np.divide(both, np.sqrt(spread), out=result, where=spread > 0)
     # A square root rounds, so that equal rankings could have 1 + 2e-16.
     return np.clip(result, -1, 1, out=result)
 
 
-def _centered_ranks(times: Counts, values: Doubles) -> Counts:
-    """Return twice each item's rank less the mean rank, shape (b, n).
+class _Ranks:
+    """Twice each item's rank less the mean rank.
 
     Twice, since equal items share a mean rank, which may be a half.
+
+    Args:
+        times: Shape (b, n). How often each item occurs.
+        values: Shape (n,). What the items are ranked by.
+
+    Attributes:
+        of_items: Shape (b, n), int64.
+        spread: Shape (b,), int64. The sum of their squares, of each item as often as it
+            occurs.
     """
-    _, group = np.unique(values, return_inverse=True)  # (n,)
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    together = np.add.reduceat(times[:, order], starts, axis=1)  # (b, groups)
-    below = together.cumsum(axis=1) - together
-    total = times.sum(axis=1, keepdims=True)
-    ranks: Counts = (2 * below + together - total)[:, group]
-    return ranks
+
+    def __init__(self, times: Counts, values: Doubles) -> None:
+        _, group = np.unique(values, return_inverse=True)  # (n,)
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        together = times[:, order]
+        if len(starts) < len(order):
+            together = np.add.reduceat(together, starts, axis=1)  # (b, groups)
+        ranks = together.cumsum(axis=1)  # of the last of a group
+        total = ranks[:, -1:].copy()
+        ranks *= 2
+        ranks -= together
+        ranks -= total
+        self.spread = np.einsum("bg,bg,bg->b", together, ranks, ranks)
+        self.of_items = ranks[:, group]

@@ -27,7 +27,9 @@ def expanded(path: str | Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, shared: bool = False, synced: bool = True
+) -> Iterator[BinaryIO]:
     """Open a file beside `path` that takes its name once written and synced.
 
     Whoever reads `path` sees the old content or the whole new one, whatever
@@ -38,6 +40,8 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         shared: Whether another process may write the same file at the same time.
             The file beside then has a name of its own; otherwise a fixed one, so
             that what a killed writer left is overwritten, not gathered.
+        synced: Whether it must last through a power cut; what lies in a scratch
+            folder need not.
 
     Raises:
         StorageError: if the disk is full or the folder cannot be written.
@@ -48,9 +52,11 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         with beside.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
         beside.replace(path)
-        sync(path.parent)
+        if synced:
+            sync(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.core.intervals import Interval
 
 Row = dict[str, object]
+
+# Name of a column -> its values, one for each row.
+Columns = Mapping[str, Sequence[object] | pa.Array | npt.NDArray[Any]]
 
 _TEXT, _INT, _BOOL, _FLOAT = pa.string(), pa.int64(), pa.bool_(), pa.float64()
 
@@ -197,14 +202,15 @@ def put_together(parts: Sequence[Findings]) -> Findings:
 
 def findings(
     scores: Mapping[str, Score | float | None],
-    rows: Mapping[str, Sequence[Row]] | None = None,
+    rows: Mapping[str, Sequence[Row] | Columns] | None = None,
 ) -> Findings:
     """Return findings without undefined scores and empty tables.
 
     Args:
         scores: Metric name -> score, or a plain value that needs no row in the
             table of scores; None where it is not defined.
-        rows: Table name -> rows; a column that a row lacks is null there.
+        rows: Table name -> rows, a column that a row lacks being null there; or where
+            there are many, columns, one that is lacking being null.
     """
     values: dict[str, float | None] = {}
     audited: list[Row] = []
@@ -230,14 +236,28 @@ def findings(
                 "note": score.note,
             }
         )
+    tables = {
+        name: _table(content, _SCHEMAS[name])
+        for name, content in {"scores": audited, **(rows or {})}.items()
+        if content
+    }
     return Findings(
         {name: value for name, value in values.items() if value is not None},
-        {
-            name: pa.Table.from_pylist(table, _SCHEMAS[name])
-            for name, table in ({"scores": audited} | dict(rows or {})).items()
-            if table
-        },
+        {name: table for name, table in tables.items() if table.num_rows},
     )
+
+
+def _table(content: Sequence[Row] | Columns, schema: pa.Schema) -> pa.Table:
+    if not isinstance(content, Mapping):
+        return pa.Table.from_pylist(content, schema)
+    rows = len(next(iter(content.values())))
+    columns = [
+        pa.array(content[field.name], field.type)
+        if field.name in content
+        else pa.nulls(rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def share(part: int, whole: int) -> float | None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pipeline.core.similarity import nearest
+from pipeline.core.similarity import nearest, nearest_sets
 from pipeline.core.types import Counts, Doubles, Ids
 
 DEPTH = 10  # neighbors of a word that are looked at
@@ -60,17 +60,19 @@ def mean_cosine(unit: Doubles, times: Counts) -> Doubles:
     Source: Ethayarajh 2019, "How Contextual are Contextualized Word
     Representations?", who calls it anisotropy.
     """
+    weights = times.astype(np.float64)
     # Exact: multiples of 2⁻²⁶ below 2²⁷.
-    sums = times.astype(np.float64) @ unit  # (b, d)
+    sums = weights @ unit  # (b, d)
     length = np.array([math.fsum(row) for row in (sums**2).tolist()])  # (b,)
     # |u_i|² is 0, or 1 and a multiple of 2⁻⁵² below √d · 2⁻²⁶: whole numbers hold the
     # sum, and the products that doubles would round.
     own = (unit**2).sum(axis=1)  # (V,) exact
     vectors = own > 0
-    excess = np.where(vectors, np.ldexp(own - 1, 52), 0).astype(np.int64)
-    twice = times**2
-    length -= (twice @ vectors) + np.ldexp((twice @ excess).astype(np.float64), -52)
-    pairs = times.sum(axis=1) ** 2 - twice.sum(axis=1)
+    excess = np.where(vectors, np.ldexp(own - 1, 52), 0)
+    weights *= weights
+    whole, rest = (weights @ np.stack([vectors, excess], axis=1)).T  # (b,) each
+    length -= whole + np.ldexp(rest, -52)
+    pairs = times.sum(axis=1) ** 2 - weights.sum(axis=1)
     result: Doubles = np.full(len(times), np.nan)
     np.divide(length, pairs, out=result, where=pairs > 0)
     return result
@@ -85,7 +87,7 @@ def neighbor_counts(unit: Doubles) -> Counts:
     Returns:
         Shape (V,), int64; its mean is min(10, V - 1).
     """
-    ids, _ = nearest(unit, np.arange(len(unit), dtype=np.int32), DEPTH)
+    ids = nearest_sets(unit, np.arange(len(unit), dtype=np.int32), DEPTH)
     return np.bincount(ids.ravel(), minlength=len(unit))
 
 

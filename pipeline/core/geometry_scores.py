@@ -1,6 +1,6 @@
 """Score how vectors fill their space, and how they agree with those of another run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,16 +16,16 @@ from pipeline.core.geometry import (
 )
 from pipeline.core.intervals import Interval, interval_of, ratio_interval, resamples
 from pipeline.core.randomness import generator
-from pipeline.core.similarity import unit_vectors, word_ids
-from pipeline.core.types import UNKNOWN, Counts, Doubles, Embeddings
+from pipeline.core.similarity import random_vectors, unit_vectors, word_ids
+from pipeline.core.types import UNKNOWN, Controls, Counts, Doubles, Embeddings
 
 
 def score_geometry(
     embeddings: Embeddings,
     unit: Doubles,
-    random: Doubles,
     counts: Counts,
     *,
+    controls: Controls,
     words: int,
     seed: int,
 ) -> Findings:
@@ -39,18 +39,19 @@ def score_geometry(
     Args:
         embeddings: Word vectors.
         unit: Shape (V, d). Their `unit_vectors`.
-        random: Shape (V, d). Those of random vectors.
         counts: Shape (V,). Occurrences of the words, falling; all 0 where they are
             not known.
+        controls: What random vectors score.
         words: How many words to look at, the most frequent.
         seed: Of the intervals.
     """
     raw = embeddings.center[:words].astype(np.float64)
-    unit, random, counts = unit[:words], random[:words], counts[:words]
+    unit, counts = unit[:words], counts[:words]
     norms = np.sqrt(np.einsum("ij,ij->i", raw, raw))  # (V,)
     # Norms are compared and shown: not with the digits that sums round apart in.
     norms = norms.astype(np.float32).astype(np.float64)
-    hubs, chance_hubs = neighbor_counts(unit), neighbor_counts(random)
+    hubs = neighbor_counts(unit)
+    random = unit_vectors(random_vectors(len(unit), unit.shape[1], controls.seed))
     once = np.ones((1, len(unit)), np.int64)
     frequency = counts.astype(np.float64)
     counted = bool(counts.any())
@@ -76,18 +77,18 @@ def score_geometry(
         "isotropy": score(
             isotropy(raw),
             None,
-            isotropy(random * norms.mean()),
+            isotropy(random * norms.mean()),  # which depends on these vectors
             "an extreme over directions: it has no interval",
         ),
         "mean_cosine": score(
             _only(mean_cosine(unit, once)),
             interval("mean_cosine", lambda times: mean_cosine(unit, times)),
-            _only(mean_cosine(random, once)),
+            controls.scores.get("geometry/mean_cosine"),
         ),
         "hubness": score(
             _only(skewness(hubs, once)),
             interval("hubness", lambda times: skewness(hubs, times)),
-            _only(skewness(chance_hubs, once)),
+            controls.scores.get("geometry/hubness"),
         ),
         "norm_frequency": score(
             spearman(norms, frequency),
@@ -96,20 +97,17 @@ def score_geometry(
             "random vectors have one norm" if counted else "counts are not known",
         ),
     }
-    rows: list[Row] = [
-        {"word": word, "count": count, "norm": norm, "neighbor_of": times}
-        for word, count, norm, times in zip(
-            embeddings.words[:words],
-            counts.tolist() if counted else [None] * len(counts),
-            norms.tolist(),
-            hubs.tolist(),
-            strict=True,
-        )
-    ]
+    table: dict[str, Sequence[object] | Counts | Doubles] = {
+        "word": embeddings.words[:words],
+        "norm": norms,
+        "neighbor_of": hubs,
+    }
+    if counted:
+        table["count"] = counts
     return findings(
         {f"geometry/{measure}": value for measure, value in measured.items()},
         {
-            "geometry_words": rows,
+            "geometry_words": table,
             "geometry_norms": _bands(counts, norms) if counted else [],
         },
     )
@@ -137,9 +135,9 @@ def _bands(counts: Counts, norms: Doubles) -> list[Row]:
 
 def score_stability(
     embeddings: Embeddings,
-    random: Doubles,
     other: Embeddings,
     *,
+    controls: Controls,
     words: int,
     seed: int,
 ) -> Findings:
@@ -151,8 +149,8 @@ def score_stability(
 
     Args:
         embeddings: Word vectors.
-        random: Shape (V, d). Random vectors of the same words.
         other: Another training's, of any vocabulary and width.
+        controls: Say which random vectors these are compared with too.
         words: How many words to look at, the most frequent.
         seed: Of the interval.
     """
@@ -169,7 +167,10 @@ def score_stability(
     near, nearby = shared_neighbors(unit_vectors(embeddings.center[ours]), second, rows)
     shared = overlap(near, nearby)
     depth = np.full(len(shared), near.shape[1])
-    chance = overlap(*shared_neighbors(random[ours], second, rows))
+    random = random_vectors(
+        len(embeddings.words), embeddings.center.shape[1], controls.seed
+    )
+    chance = overlap(*shared_neighbors(unit_vectors(random[ours]), second, rows))
     score = Score(
         share(int(shared.sum()), int(depth.sum())),
         "words",

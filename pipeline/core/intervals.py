@@ -21,8 +21,8 @@ _TAIL = 25  # resamples left out at each end: 2.5% of them
 
 _DIGITS = 9  # after the point; an interval's ends are not known to more than 2
 
-# Draws held at a time: 16 MiB as int64.
-_BATCH_DRAWS = 2**21
+# Draws held at a time: 4 MiB as int64. What is done to more is no longer in a cache.
+_BATCH_DRAWS = 2**19
 
 
 def resamples(rng: np.random.Generator, items: int) -> Iterator[Counts]:
@@ -54,8 +54,25 @@ def resampled_sums(rng: np.random.Generator, columns: Counts) -> Counts:
     Returns:
         Shape (RESAMPLES, c), int64.
     """
-    batches = [times @ columns for times in resamples(rng, len(columns))]
+    batches = [whole_sums(times, columns) for times in resamples(rng, len(columns))]
     return np.concatenate(batches)
+
+
+def whole_sums(times: Counts, columns: Counts) -> Counts:
+    """Return `times @ columns`, in a tenth of the time that NumPy takes for integers.
+
+    Doubles hold the sums exactly, in whatever order BLAS adds them up, as long as they
+    are below 2⁵³.
+
+    Args:
+        times: Shape (b, items), int64.
+        columns: Shape (items, c), int64.
+
+    Returns:
+        Shape (b, c), int64.
+    """
+    sums = times.astype(np.float64) @ columns.astype(np.float64)
+    return sums.astype(np.int64)
 
 
 def ratios(parts: Counts, wholes: Counts) -> Doubles:

@@ -9,19 +9,24 @@ step size or stopping rule to tune, and is scored as the shared task scored tagg
 
 The covariance Σ needs all products of two vectors of a window. Each is that of two
 words, and most pairs of words come often or never: so they are summed over pairs
-of words with their counts, in a second for 200,000 tokens, where the products of
-all tokens would take a minute.
+of words with their counts, and not token by token. Two places of a window hold the
+same pairs of words as any two that are as far apart, but for a few at the ends of
+sentences: so there is one large sum for each distance, and small ones to take from it.
 
 Source: Hastie, Tibshirani and Friedman 2009, "The Elements of Statistical
 Learning", section 4.3; the measure is that of Tjong Kim Sang and De Meulder 2003.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.core.conlleval import Tagset
-from pipeline.core.types import UNKNOWN, Doubles, EncodedSplit, Ids
+from pipeline.core.types import UNKNOWN, Counts, Doubles, EncodedSplit, Ids
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -32,24 +37,29 @@ class Windows:
         ids: Shape (m, N), int32, m = 2 · window + 1. Row j holds the word at
             distance j - window; `UNKNOWN` past the sentence and for words that
             have no vector.
+        before: Shape (N,), int64. Tokens of the sentence before this one.
+        after: Shape (N,), int64. Tokens of the sentence after this one.
     """
 
     ids: Ids
+    before: Counts
+    after: Counts
 
 
 def windows_of(split: EncodedSplit, window: int) -> Windows:
     """Return the words around each token, within its sentence."""
-    ids = np.asarray(split.ids)
-    tokens = len(ids)
-    sentence = np.repeat(np.arange(len(split.offsets) - 1), np.diff(split.offsets))
+    ids, offsets = np.asarray(split.ids), np.asarray(split.offsets)
+    tokens, lengths = len(ids), np.diff(offsets)
+    before = np.arange(tokens) - np.repeat(offsets[:-1], lengths)
+    after = np.repeat(lengths, lengths) - 1 - before
     rows = np.full((2 * window + 1, tokens), UNKNOWN, np.int32)
     for row, distance in zip(rows, range(-window, window + 1), strict=True):
         left, right = max(0, -distance), max(0, min(tokens, tokens - distance))
         here = slice(left, max(left, right))
         there = slice(left + distance, max(left, right) + distance)
-        inside = sentence[here] == sentence[there]
+        inside = after[here] >= distance if distance > 0 else before[here] >= -distance
         row[here] = np.where(inside, ids[there], UNKNOWN)
-    return Windows(rows)
+    return Windows(rows, before, after)
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,65 @@ class Classifier:
         return tags
 
 
+class _Pairs:
+    """How often pairs of words occur.
+
+    Args:
+        left: Shape (n,). A word of each pair; `UNKNOWN` where there is none.
+        right: Shape (n,). The other.
+        words: V, how many words there are.
+    """
+
+    def __init__(self, left: Ids, right: Ids, words: int) -> None:
+        both = (left != UNKNOWN) & (right != UNKNOWN)
+        left, right = left[both], right[both]
+        # A pair counts as one of its more frequent word, of the lower id: that gives
+        # few words with many pairs, where half of all words have one pair or two.
+        first = left <= right
+        self._left = _counts(left[first], right[first], words)
+        self._right = _counts(right[~first], left[~first], words)
+
+    def products(self, vectors: Doubles) -> Doubles:
+        """Return Σ count(a, b) v(a) v(b)ᵀ, shape (d, d); `vectors` is (V, d)."""
+        (left, after), (right, before) = self._left, self._right
+        result: Doubles = vectors[left].T @ (after @ vectors)
+        result += (before @ vectors).T @ vectors[right]
+        return result
+
+
+def _counts(ids: Ids, others: Ids, words: int) -> tuple[Counts, "csr_array"]:
+    """Return which words are in some pair, and how often each is with each other.
+
+    Returns:
+        Ids, shape (n,), ascending; and counts, shape (n, words).
+    """
+    from scipy.sparse import csr_array
+
+    places = (ids, others)
+    counts = csr_array((np.ones(len(ids)), places), (words, words))  # adds them up
+    (some,) = np.diff(counts.indptr).nonzero()
+    return some, counts[some]
+
+
+class _Words:
+    """How often words occur: pairs of a word with itself.
+
+    Args:
+        ids: Shape (n,). `UNKNOWN` where there is none.
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        counts = np.bincount(ids[ids != UNKNOWN])
+        self._ids = np.flatnonzero(counts)
+        self._roots = np.sqrt(counts[self._ids])[:, np.newaxis]
+
+    def products(self, vectors: Doubles) -> Doubles:
+        """Return Σ count(a) v(a) v(a)ᵀ, shape (d, d); `vectors` is (V, d)."""
+        scaled = vectors[self._ids] * self._roots
+        result: Doubles = scaled.T @ scaled
+        return result
+
+
 class Training:
     """Windows to train on, counted: once for all vectors that are tried.
 
@@ -87,23 +156,35 @@ class Training:
     def __init__(self, windows: Windows, tags: Ids, tagset: Tagset, words: int) -> None:
         from scipy.sparse import csr_array
 
-        self._words = words
+        ids, window = windows.ids, len(windows.ids) // 2
         self.tag_counts = np.bincount(tags, minlength=len(tagset.tags))  # (T,)
         # The row and column of no word, V, are left out: its vector is zero.
-        self._pairs = {}
         self._tagged = []
-        for i, left in enumerate(windows.ids):
-            known = left != UNKNOWN
-            shape = (words, len(tagset.tags))
-            ones = np.ones(int(known.sum()))
-            places = (left[known], tags[known])
+        for here in ids:
+            known = here != UNKNOWN
+            ones, shape = np.ones(int(known.sum())), (words, len(tagset.tags))
+            places = (here[known], tags[known])
             self._tagged.append(csr_array((ones, places), shape))  # sums duplicates
-            for j in range(i, len(windows.ids)):
-                right = windows.ids[j]
-                both = known & (right != UNKNOWN)
-                places = (left[both], right[both])
-                ones = np.ones(int(both.sum()))
-                self._pairs[i, j] = csr_array((ones, places), (words, words))
+        # Two places on both sides of a token, itself included, hold all pairs of words
+        # of one sentence at their distance.
+        self._apart: list[_Pairs | _Words] = [_Words(ids[window])]
+        for distance in range(1, len(ids)):
+            right = min(window + distance, len(ids) - 1)
+            self._apart.append(_Pairs(ids[right - distance], ids[right], words))
+        # Two places after a token do not hold the pairs that begin with the first words
+        # of a sentence, nor two before it those that end with the last ones.
+        self._missing: dict[tuple[int, int], _Pairs | _Words] = {}
+        center = ids[window]
+        for near in range(1, window + 1):
+            first, last = windows.before < near, windows.after < near
+            i, j = window + near, window - near
+            self._missing[i, i] = _Words(center[first])
+            self._missing[j, j] = _Words(center[last])
+            for distance in range(1, window + 1 - near):
+                pairs = _Pairs(center[first], ids[window + distance, first], words)
+                self._missing[i, i + distance] = pairs
+                pairs = _Pairs(ids[window - distance, last], center[last], words)
+                self._missing[j - distance, j] = pairs
 
     def fit(self, vectors: Doubles, shrinkage: float) -> Classifier:
         """Return the classifier of these vectors.
@@ -134,11 +215,15 @@ class Training:
         means = np.concatenate([(of.T @ vectors).T for of in self._tagged])
         means /= seen  # (m · d, T)
         within = np.empty((width, width))
-        for (i, j), pairs in self._pairs.items():
-            block = vectors.T @ (pairs @ vectors)  # (d, d)
-            rows, columns = (slice(k * dim, (k + 1) * dim) for k in (i, j))
-            within[rows, columns] = block
-            within[columns, rows] = block.T
+        apart = [pairs.products(vectors) for pairs in self._apart]
+        for i in range(places):
+            for j in range(i, places):
+                block = apart[j - i]  # (d, d)
+                if (i, j) in self._missing:
+                    block = block - self._missing[i, j].products(vectors)
+                rows, columns = (slice(k * dim, (k + 1) * dim) for k in (i, j))
+                within[rows, columns] = block
+                within[columns, rows] = block.T
         # Not that within tags, which is zero where vectors tell tags apart wholly.
         spread = float(np.trace(within)) / tokens / width
         within -= (means * self.tag_counts) @ means.T

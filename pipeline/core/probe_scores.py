@@ -14,17 +14,24 @@ from pipeline.core.conlleval import (
     find_entities,
     read_tags,
 )
-from pipeline.core.findings import Findings, Row, Score, findings, put_together
+from pipeline.core.findings import Columns, Findings, Score, findings, put_together
 from pipeline.core.intervals import interval_of, resampled_sums
 from pipeline.core.probe import Classifier, Training, windows_of
 from pipeline.core.randomness import generator
 from pipeline.core.span_scores import resampled_measures, span_groups
 from pipeline.core.tags import read_column
-from pipeline.core.types import UNKNOWN, Corpus, Counts, Doubles, EncodedCorpus, Ids
+from pipeline.core.types import (
+    UNKNOWN,
+    Controls,
+    Corpus,
+    Counts,
+    Doubles,
+    EncodedCorpus,
+    Ids,
+)
 from pipeline.errors import DataError
 
-# What the vectors are compared with: random ones, and words told apart.
-_CONTROLS = ("random", "onehot")
+ONEHOT = "f1_onehot"  # ends the metric of frequent words told apart
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,12 @@ def score_probe(
     corpus: Corpus,
     encoded: EncodedCorpus,
     unit: Doubles,
-    random: Doubles,
     *,
     train: str,
     scored: Mapping[str, str],
     window: int,
     shrinkage: float,
+    controls: Controls,
     seed: int,
 ) -> Findings:
     """Train a probe on a split's entity tags and score it on others.
@@ -89,11 +96,11 @@ def score_probe(
         corpus: Has the column `ner` in each split named.
         encoded: The same corpus as ids.
         unit: Shape (V, d). The `unit_vectors` of the words.
-        random: Shape (V, d). Those of random vectors.
         train: Split to train on.
         scored: Prefix of the metrics -> split to score, such as `probe`.
         window: Words at each side of a token that the classifier sees.
         shrinkage: See `Training.fit`.
+        controls: What random vectors score, and frequent words told apart.
         seed: Of the intervals.
 
     Raises:
@@ -104,13 +111,7 @@ def score_probe(
     training = Training(
         windows_of(encoded.splits[train], window), tagged[train].tags, tagset, len(unit)
     )
-    onehot = np.eye(*unit.shape)  # ids are ranks by frequency
-    classifiers = {
-        name: training.fit(vectors, shrinkage)
-        for name, vectors in zip(
-            ("vectors", *_CONTROLS), (unit, random, onehot), strict=True
-        )
-    }
+    classifier = training.fit(unit, shrinkage)
     return put_together(
         [
             _score_split(
@@ -118,8 +119,9 @@ def score_probe(
                 tagged[split],
                 encoded,
                 tagset,
-                classifiers,
+                classifier,
                 window=window,
+                controls=controls,
                 seed=seed,
             )
             for prefix, split in scored.items()
@@ -132,22 +134,17 @@ def _score_split(
     tagged: TaggedSplit,
     encoded: EncodedCorpus,
     tagset: Tagset,
-    classifiers: Mapping[str, Classifier],
+    classifier: Classifier,
     *,
     window: int,
+    controls: Controls,
     seed: int,
 ) -> Findings:
     split = encoded.splits[tagged.name]
-    windows = windows_of(split, window)
     gold = find_entities(tagset, tagged.tags, split.offsets)
-    found = {
-        name: find_entities(tagset, classifier.tag(windows), split.offsets)
-        for name, classifier in classifiers.items()
-    }
-    counts = {
-        name: count_matches(gold, entities, split.offsets, len(tagset.kinds))
-        for name, entities in found.items()
-    }  # (S, kinds, 3) each
+    tags = classifier.tag(windows_of(split, window))
+    found = find_entities(tagset, tags, split.offsets)
+    counts = count_matches(gold, found, split.offsets, len(tagset.kinds))  # (S, k, 3)
     tokens = len(split.ids)
     known = int((np.asarray(split.ids) != UNKNOWN).sum())
     scores: dict[str, Score | float | None] = {}
@@ -157,65 +154,66 @@ def _score_split(
     # Sentences are what is drawn: the entities of one are not independent.
     sums = resampled_sums(
         generator(seed, "evaluate", "bootstrap", prefix),
-        counts["vectors"].reshape(-1, 3 * len(tagset.kinds)),
+        counts.reshape(-1, 3 * len(tagset.kinds)),
     ).reshape(-1, len(tagset.kinds), 3)
     for ending, kinds in span_groups(tagset):
-        own, chance, onehot = (
-            entity_score(*count[:, kinds].sum(axis=(0, 1)).tolist())
-            for count in (counts[name] for name in ("vectors", *_CONTROLS))
-        )
+        own = entity_score(*counts[:, kinds].sum(axis=(0, 1)).tolist())
         if not own.gold + own.found:
             continue
         for measure, values in resampled_measures(sums[:, kinds]).items():
-            scores[f"{prefix}/{measure}{ending}"] = Score(
+            metric = f"{prefix}/{measure}{ending}"
+            scores[metric] = Score(
                 getattr(own, measure),
                 "tokens",
                 tokens,
                 known,
                 interval=interval_of(values),
-                random=getattr(chance, measure),
+                # Not there where random vectors find none of what there is none of.
+                random=controls.scores.get(metric, 0.0),
                 note=f"{own.correct} correct, {own.found} found, {own.gold} gold",
                 headline=measure == "f1" and not ending,
             )
         if not ending:
-            scores[f"{prefix}/f1_onehot"] = onehot.f1
-    rows = _entity_rows(tagged, tagset, split.offsets, gold, found["vectors"])
-    return findings(scores, {"probe_entities": rows})
+            onehot = f"{prefix}/{ONEHOT}"
+            scores[onehot] = controls.scores.get(onehot, 0.0)
+    entities = _entity_columns(tagged, tagset, split.offsets, gold, found)
+    return findings(scores, {"probe_entities": entities})
 
 
-def _entity_rows(
+def _entity_columns(
     tagged: TaggedSplit,
     tagset: Tagset,
     offsets: Counts,
     gold: Entities,
     found: Entities,
-) -> list[Row]:
-    """Return a row for each entity that the corpus or the probe has."""
-    spans: dict[tuple[int, int], Row] = {}
-    for column, entities in (("gold", gold), ("found", found)):
-        for start, end, kind in zip(
-            entities.starts.tolist(),
-            entities.ends.tolist(),
-            entities.kinds.tolist(),
-            strict=True,
-        ):
-            spans.setdefault((start, end), {})[column] = tagset.kinds[kind]
-    words = [
-        word
-        for chunk in tagged.table.column("tokens").chunks
-        for word in chunk.flatten()
-    ]
-    rows: list[Row] = []
-    for (start, end), types in sorted(spans.items()):
-        sentence = int(np.searchsorted(offsets, start, side="right")) - 1
-        rows.append(
-            {
-                "split": tagged.name,
-                "sentence": sentence,
-                "token": start - int(offsets[sentence]),
-                "tokens": end - start,
-                "text": " ".join(word.as_py() for word in words[start:end]),
-            }
-            | types
-        )
-    return rows
+) -> Columns:
+    """Return a row for each span that the corpus or the probe has as an entity."""
+    spans, sides = _spans(gold, found)
+    kinds = (*tagset.kinds, None)  # the last, -1, is that of no entity
+    sentences = np.searchsorted(offsets, spans[:, 0], side="right") - 1
+    tokens = tagged.table.column("tokens")
+    words = [word for chunk in tokens.chunks for word in chunk.flatten().to_pylist()]
+    return {
+        "split": [tagged.name] * len(spans),
+        "sentence": sentences,
+        "token": spans[:, 0] - offsets[sentences],
+        "tokens": spans[:, 1] - spans[:, 0],
+        "text": [" ".join(words[start:end]) for start, end in spans.tolist()],
+        "gold": [kinds[kind] for kind in sides[0].tolist()],
+        "found": [kinds[kind] for kind in sides[1].tolist()],
+    }
+
+
+def _spans(gold: Entities, found: Entities) -> tuple[Counts, Ids]:
+    """Return the spans of entities, ascending, and the type of each in both readings.
+
+    Returns:
+        First token and the one past the last, shape (n, 2); and types, shape (2, n),
+        -1 where a reading has no such entity.
+    """
+    each = [np.stack([side.starts, side.ends], axis=1) for side in (gold, found)]
+    spans, place = np.unique(np.concatenate(each), axis=0, return_inverse=True)
+    kinds = np.full((2, len(spans)), -1, np.int32)
+    kinds[0, place[: len(gold.starts)]] = gold.kinds
+    kinds[1, place[len(gold.starts) :]] = found.kinds
+    return spans, kinds

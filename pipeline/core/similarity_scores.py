@@ -8,7 +8,7 @@ from pipeline.core.correlation import spearman, spearman_interval
 from pipeline.core.findings import Findings, Row, Score, findings
 from pipeline.core.randomness import generator
 from pipeline.core.similarity import WordPair, score_pairs, word_ids
-from pipeline.core.types import Doubles, Embeddings
+from pipeline.core.types import Controls, Doubles, Embeddings
 
 ZERO = "_zero"  # ends the metric of the other policy
 
@@ -16,10 +16,10 @@ ZERO = "_zero"  # ends the metric of the other policy
 def score_similarity(
     embeddings: Embeddings,
     unit: Doubles,
-    random: Doubles,
     name: str,
     pairs: Sequence[WordPair],
     *,
+    controls: Controls,
     seed: int,
 ) -> Findings:
     """Score a set of word pairs by Spearman's ρ, under both policies for words missing.
@@ -33,16 +33,15 @@ def score_similarity(
     Args:
         embeddings: Word vectors.
         unit: Shape (V, d). Their `unit_vectors`.
-        random: Shape (V, d). Those of random vectors.
         name: The set's part of the metric name.
         pairs: At least one.
+        controls: What random vectors score.
         seed: Of the intervals.
     """
     words = [word for pair in pairs for word in (pair.first, pair.second)]
     ids = word_ids(embeddings, words).reshape(-1, 2)
     human = np.array([pair.score for pair in pairs])
     result = score_pairs(unit, ids, human)
-    chance = score_pairs(random, ids, human)
     covered, asked = int(result.found.sum()), len(pairs)
     metric = f"similarity/{name}"
     rng = generator(seed, "evaluate", "bootstrap", metric)
@@ -54,7 +53,7 @@ def score_similarity(
         interval=spearman_interval(
             rng, result.cosines[result.found], human[result.found]
         ),
-        random=chance.spearman,
+        random=controls.scores.get(metric),
         note=result.note,
         headline=True,
     )
@@ -65,7 +64,7 @@ def score_similarity(
         asked,
         covered,
         interval=spearman_interval(rng, result.cosines, human),
-        random=spearman(chance.cosines, human),
+        random=controls.scores.get(metric + ZERO),
         note="a pair that is not covered has cosine 0",
     )
     low, high = skip.interval or (None, None)
@@ -77,7 +76,7 @@ def score_similarity(
         "spearman": result.spearman,
         "low": low,
         "high": high,
-        "random": chance.spearman,
+        "random": skip.random,
         "spearman_zero": zero.value,
         "note": result.note,
     }

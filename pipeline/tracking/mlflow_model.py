@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.files import scratch_folder
-from pipeline.core.vectors import load_vectors
+from pipeline.core.vectors import load_words
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,7 +125,7 @@ def save_model(folder: Path, vectors: Path, model: "LoggedModel", run_id: str) -
 
 def _example(vectors: Path) -> dict[str, list[Any]]:
     """Return requests of both kinds, in words that the vectors have, as a table."""
-    words = [word for word in load_vectors(vectors).words if len(word) <= _LONGEST]
+    words = [word for word in load_words(vectors) if len(word) <= _LONGEST]
     rows: list[list[str | None]] = [[word, None, None, None] for word in words[:1]]
     if len(words) > 2:
         rows.append([None, *words[:3]])

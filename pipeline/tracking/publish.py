@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.core.files import scratch_folder
 from pipeline.core.types import (
+    Controls,
     Corpus,
     Embeddings,
     EncodedCorpus,
@@ -42,6 +43,7 @@ def publish(
         TrainingHistory  curves train/..., and tables/history
         Embeddings       vectors/vectors.npz, and the model
         Snapshots        nothing: the film is made of them
+        Controls         nothing: they stand beside the metrics
         Metrics          metrics
         Tables           tables/<name>
         Figures          figures/<file>
@@ -122,17 +124,22 @@ def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
 
     with scratch_folder(tracker.scratch) as folder:
         path = folder / "vectors.npz"
-        save_vectors(path, embeddings)
+        save_vectors(path, embeddings, synced=False)
         tracker.log_file(path, "vectors")
         # It answers with the center vectors; the others would double it.
         none = np.empty((len(embeddings.words), 0), np.float32)
-        save_vectors(path, replace(embeddings, context=none))
+        save_vectors(path, replace(embeddings, context=none), synced=False)
         tracker.log_model(path)
 
 
 @_publish.register
 def _(snapshots: Snapshots, *_: object) -> None:
     """Publish nothing: they are there for the film."""
+
+
+@_publish.register
+def _(controls: Controls, *_: object) -> None:
+    """Publish nothing: each stands beside the metric that it is of."""
 
 
 @_publish.register

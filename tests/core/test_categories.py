@@ -37,7 +37,7 @@ def test_precision_of_a_hand_worked_case():
     # Words 0, 2 and 3 are the category; each has its two nearest counted.
     unit = ring(0, 5, 11, 18, 90)
 
-    neighbors, shares = neighbor_precision(unit, ids(0, 2, 3))
+    neighbors, shares = neighbor_precision(unit, {"x": ids(0, 2, 3)})["x"]
 
     assert neighbors.tolist() == [[1, 2], [1, 3], [2, 1]]
     assert shares.tolist() == [0.5, 0.5, 0.5]
@@ -46,33 +46,33 @@ def test_precision_of_a_hand_worked_case():
 def test_precision_counts_ten_neighbors_of_a_large_category():
     unit = ring(*range(12), 180)
 
-    neighbors, shares = neighbor_precision(unit, ids(*range(12)))
+    neighbors, shares = neighbor_precision(unit, {"x": ids(*range(12))})["x"]
 
     assert neighbors.shape == (12, 10)
     assert shares.tolist() == [1.0] * 12
 
 
 def test_a_category_of_two_can_reach_one():
-    _, shares = neighbor_precision(ring(0, 1, 50, 51), ids(0, 1))
+    _, shares = neighbor_precision(ring(0, 1, 50, 51), {"x": ids(0, 1)})["x"]
 
     assert shares.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("members", [ids(), ids(2)])
 def test_a_category_of_fewer_than_two_words_has_no_precision(members):
-    neighbors, shares = neighbor_precision(ring(0, 1, 50), members)
+    neighbors, shares = neighbor_precision(ring(0, 1, 50), {"x": members})["x"]
 
     assert neighbors.size == shares.size == 0
 
 
 def test_a_vocabulary_of_one_word_has_no_precision():
-    assert neighbor_precision(ring(0), ids(0))[1].size == 0
+    assert neighbor_precision(ring(0), {"x": ids(0)})["x"][1].size == 0
 
 
 def test_a_category_of_the_whole_vocabulary_is_all_inside(rng):
     unit = unit_vectors(rng.normal(size=(7, 3)).astype(np.float32))
 
-    _, shares = neighbor_precision(unit, np.arange(7, dtype=np.int32))
+    _, shares = neighbor_precision(unit, {"x": np.arange(7, dtype=np.int32)})["x"]
 
     assert shares.tolist() == [1.0] * 7
 

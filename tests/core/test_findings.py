@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -32,6 +33,16 @@ def test_columns_that_a_row_lacks_are_null_and_keep_their_type():
         {"word": "a", "rank": None, "neighbor": None, "cosine": None, "count": None}
     ]
     assert table.schema.field("cosine").type == pa.float64()
+
+
+def test_columns_make_the_same_table_as_rows():
+    rows = [{"word": "a", "rank": 1}, {"word": "b", "rank": 2}]
+    columns = {"word": ("a", "b"), "rank": np.array([1, 2])}
+
+    (table,) = findings({}, {"neighbors": columns}).tables.values()
+
+    assert table == findings({}, {"neighbors": rows}).tables["neighbors"]
+    assert findings({}, {"neighbors": {"word": []}}).tables == {}
 
 
 def test_parts_put_together_keep_all_scores_and_stack_rows_of_a_table():

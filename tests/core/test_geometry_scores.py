@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from pipeline.core.geometry import isotropy
 from pipeline.core.geometry_scores import score_geometry, score_stability
 from pipeline.core.similarity import find_most_similar, random_vectors, unit_vectors
-from pipeline.core.types import Embeddings, Normalization
+from pipeline.core.types import Controls, Embeddings, Normalization
 
 PLAIN = Normalization(lowercase=False, digits="keep")
 
@@ -15,17 +16,20 @@ def embeddings_of(vectors, words=None):
     return Embeddings(words, center, np.zeros_like(center), PLAIN)
 
 
-def geometry(embeddings, counts, words=100):
-    unit = unit_vectors(embeddings.center)
-    random = random_vectors(*unit.shape, 1)
+def geometry(embeddings, counts, words=100, **controls):
     return score_geometry(
-        embeddings, unit, random, np.array(counts), words=words, seed=1
+        embeddings,
+        unit_vectors(embeddings.center),
+        np.array(counts),
+        controls=Controls(controls, 3),
+        words=words,
+        seed=1,
     )
 
 
 def stability(embeddings, other, words=100):
-    random = random_vectors(*embeddings.center.shape, 1)
-    return score_stability(embeddings, random, other, words=words, seed=1)
+    controls = Controls({}, 3)
+    return score_stability(embeddings, other, controls=controls, words=words, seed=1)
 
 
 def audit(found):
@@ -76,7 +80,23 @@ def test_only_the_most_frequent_words_are_looked_at(rng):
     row = audit(found)["geometry/hubness"]
     assert (row["asked"], row["found"], row["coverage"]) == (50, 20, 0.4)
     assert row["low"] < row["value"] < row["high"]
-    assert row["random"] is not None
+
+
+def test_controls_are_those_given_and_random_vectors_of_the_same_mean_norm(rng):
+    embeddings = embeddings_of(3 * rng.normal(size=(50, 4)))
+    given = {"geometry/mean_cosine": 0.25, "geometry/hubness": 0.5}
+
+    found = geometry(embeddings, range(50, 0, -1), words=20, **given)
+
+    rows = audit(found)
+    assert {name: rows[name]["random"] for name in given} == given
+    random = unit_vectors(random_vectors(50, 4, 3))[:20]
+    mean = np.linalg.norm(embeddings.center[:20], axis=1).mean()
+    # A ratio that is rounded to six digits.
+    assert rows["geometry/isotropy"]["random"] == pytest.approx(
+        isotropy(mean * random), abs=2e-6
+    )
+    assert rows["geometry/norm_frequency"]["random"] is None
 
 
 def test_words_are_listed_with_how_often_they_are_neighbors(rng):

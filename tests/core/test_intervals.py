@@ -9,6 +9,7 @@ from pipeline.core.intervals import (
     ratios,
     resampled_sums,
     resamples,
+    whole_sums,
 )
 from pipeline.core.randomness import generator
 
@@ -37,6 +38,13 @@ def test_sums_are_those_of_the_items_drawn():
     drawn = np.concatenate(list(resamples(generator(1, "x"), 3)))
     assert (sums == drawn @ columns).all()
     assert (sums[:, 1] == 10 * sums[:, 0]).all()
+
+
+def test_sums_of_whole_numbers_are_exact(rng):
+    times = rng.integers(0, 9, size=(20, 300))
+    columns = rng.integers(-(2**40), 2**40, size=(300, 3))
+
+    assert (whole_sums(times, columns) == times @ columns).all()
 
 
 def test_the_interval_of_a_share_is_about_the_normal_one(rng):

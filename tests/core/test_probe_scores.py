@@ -4,8 +4,8 @@ import pytest
 from seqeval.metrics import classification_report
 
 from pipeline.core.probe_scores import score_probe
-from pipeline.core.similarity import random_vectors, unit_vectors
-from pipeline.core.types import Corpus, EncodedCorpus, EncodedSplit
+from pipeline.core.similarity import unit_vectors
+from pipeline.core.types import Controls, Corpus, EncodedCorpus, EncodedSplit
 from pipeline.errors import DataError
 
 WORDS = ("in", "says", "oslo", "rome", "anna", "bela", "pretty")
@@ -48,14 +48,10 @@ def text(rng, sentences, *, mistakes=0.0):
     return written
 
 
-def spaces(dim=7):
-    unit = unit_vectors(np.eye(len(WORDS), dim, dtype=np.float32) + 0.1)
-    return unit, random_vectors(len(WORDS), dim, 1)
-
-
-def probe(corpus, encoded, *, dim=7, **changes):
-    settings = SETTINGS | {"shrinkage": 1e-4, "seed": 1} | changes
-    return score_probe(corpus, encoded, *spaces(dim), **settings)
+def probe(corpus, encoded, **changes):
+    unit = unit_vectors(np.eye(len(WORDS), dtype=np.float32) + 0.1)
+    settings = {"shrinkage": 1e-4, "controls": Controls({}, 1), "seed": 1} | changes
+    return score_probe(corpus, encoded, unit, **SETTINGS | settings)
 
 
 def test_words_that_vectors_tell_apart_have_all_their_entities_found(rng):
@@ -140,28 +136,20 @@ def test_the_final_split_has_metrics_of_its_own(rng):
     assert set(splits) == {"valid", "test"}
 
 
-def test_the_control_of_frequent_words_knows_as_many_as_there_are_dims(rng):
-    splits = corpus_of(train=text(rng, 200), valid=text(rng, 50))
+def test_controls_stand_beside_the_scores_that_they_are_of(rng):
+    names = ("probe/f1", "probe/recall/PER", "probe/f1_onehot")
+    controls = Controls(dict(zip(names, (0.25, 0.5, 0.75), strict=True)), 1)
 
-    all_words = probe(*splits, dim=7)
-    five_words = probe(*splits, dim=5)
+    found = probe(
+        *corpus_of(train=text(rng, 60), valid=text(rng, 50)), controls=controls
+    )
 
-    assert all_words.scores["probe/f1_onehot"] == 1
-    # Of anna and bela is known only that they are none of the others.
-    assert five_words.scores["probe/f1_onehot"] < 1
-
-
-def test_the_random_control_is_the_score_of_the_vectors_given_for_it(rng):
-    corpus, encoded = corpus_of(train=text(rng, 60, mistakes=0.2), valid=text(rng, 50))
-    unit, random = spaces(dim=2)
-    settings = SETTINGS | {"shrinkage": 1e-4, "seed": 1}
-
-    found = score_probe(corpus, encoded, unit, random, **settings)
-    swapped = score_probe(corpus, encoded, random, unit, **settings)
-
-    assert found.scores["probe/f1_random"] == swapped.scores["probe/f1"]
-    assert found.scores["probe/f1"] == swapped.scores["probe/f1_random"]
-    assert found.scores["probe/f1"] != swapped.scores["probe/f1"]
+    rows = {row["metric"]: row for row in found.tables["scores"].to_pylist()}
+    assert found.scores["probe/f1_random"] == rows["probe/f1"]["random"] == 0.25
+    assert rows["probe/recall/PER"]["random"] == 0.5
+    assert found.scores["probe/f1_onehot"] == 0.75
+    # Random vectors that find nothing where there is nothing have no score, or 0.
+    assert rows["probe/recall/LOC"]["random"] == 0
 
 
 def test_a_split_without_entities_has_no_f1(rng):

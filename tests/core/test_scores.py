@@ -7,17 +7,13 @@ from pipeline.core.analogy import Question, read_questions
 from pipeline.core.analogy_scores import by_section, score_analogies
 from pipeline.core.category_scores import score_categories
 from pipeline.core.listings import list_answers, list_neighbors
-from pipeline.core.similarity import (
-    WordPair,
-    random_vectors,
-    read_pairs,
-    unit_vectors,
-)
+from pipeline.core.similarity import WordPair, read_pairs, unit_vectors
 from pipeline.core.similarity_scores import score_similarity
-from pipeline.core.types import Embeddings, Normalization
+from pipeline.core.types import Controls, Embeddings, Normalization
 from pipeline.errors import DataError
 
 LOWER = Normalization(lowercase=True, digits="keep")
+UNCONTROLLED = {"controls": Controls({}, 1), "seed": 1}
 
 
 def embeddings_of(vectors, words=None):
@@ -34,12 +30,6 @@ def gensim_of(embeddings):
 
 def unit_of(embeddings):
     return unit_vectors(embeddings.center)
-
-
-def spaces_of(embeddings, words=None):
-    """Return unit vectors of the first words, and random ones."""
-    unit = unit_of(embeddings)
-    return unit[:words], random_vectors(*unit.shape, 1)[:words]
 
 
 def row_of(found, metric):
@@ -141,7 +131,7 @@ def test_similarity_equals_spearman_of_gensims_cosines(rng):
     missing = [WordPair(41, "w0", "none", 99), WordPair(42, "none", "none", -99)]
 
     found = score_similarity(
-        embeddings, *spaces_of(embeddings), "set", [*pairs, *missing], seed=1
+        embeddings, unit_of(embeddings), "set", [*pairs, *missing], **UNCONTROLLED
     )
 
     theirs = gensim_of(embeddings)
@@ -169,7 +159,7 @@ def test_both_policies_equal_gensims_word_pairs(rng, tmp_path):
     path.write_text("\n".join([*lines, "w0\tnone\t9", "none\tnowhere\t2"]))
 
     found = score_similarity(
-        embeddings, *spaces_of(embeddings), "set", read_pairs(path), seed=1
+        embeddings, unit_of(embeddings), "set", read_pairs(path), **UNCONTROLLED
     )
 
     for metric, zero in (("similarity/set", False), ("similarity/set_zero", True)):
@@ -186,7 +176,9 @@ def test_an_undefined_similarity_is_no_metric_and_its_table_says_why():
     embeddings = embeddings_of(np.eye(3))
     pairs = [WordPair(1, "w0", "w1", 5), WordPair(2, "w0", "x", 1)]
 
-    found = score_similarity(embeddings, *spaces_of(embeddings), "one", pairs, seed=1)
+    found = score_similarity(
+        embeddings, unit_of(embeddings), "one", pairs, **UNCONTROLLED
+    )
 
     # Over all pairs, the missing one at cosine 0: both cosines are 0.
     assert found.scores == {"similarity/one_coverage": 0.5}
@@ -209,22 +201,37 @@ def test_a_similarity_has_its_interval_and_its_control():
     # Cosines fall with the angle, and so do the human scores: ρ is 1.
     angles = np.linspace(0, 1.5, 12)
     embeddings = embeddings_of(np.column_stack([np.cos(angles), np.sin(angles)]))
-    unit, random = spaces_of(embeddings)
     pairs = [WordPair(i, "w0", f"w{i}", 12 - i) for i in range(1, 12)]
+    controls = Controls({"similarity/set": -0.25, "similarity/set_zero": 0.125}, 1)
 
-    found = score_similarity(embeddings, unit, random, "set", pairs, seed=1)
+    found = score_similarity(
+        embeddings, unit_of(embeddings), "set", pairs, controls=controls, seed=1
+    )
 
-    swapped = score_similarity(embeddings, random, unit, "set", pairs, seed=1)
     assert found.scores["similarity/set"] == pytest.approx(1)
     assert found.scores["similarity/set_low"] == pytest.approx(1)
     assert found.scores["similarity/set_high"] == pytest.approx(1)
-    assert found.scores["similarity/set_random"] == swapped.scores["similarity/set"]
+    assert found.scores["similarity/set_random"] == -0.25
     row = row_of(found, "similarity/set")
     assert (row["unit"], row["asked"], row["found"], row["coverage"]) == (
         *("pairs", 11, 11, 1.0),
     )
-    low, high = (swapped.scores[f"similarity/set_{end}"] for end in ("low", "high"))
-    assert low < swapped.scores["similarity/set"] < high
+    assert row_of(found, "similarity/set_zero")["random"] == 0.125
+    (total,) = found.tables["similarity"].to_pylist()
+    assert total["random"] == -0.25
+
+
+def test_an_interval_lies_around_a_similarity(rng):
+    embeddings = embeddings_of(rng.normal(size=(12, 2)))
+    pairs = [WordPair(i, "w0", f"w{i}", 12 - i) for i in range(1, 12)]
+
+    found = score_similarity(
+        embeddings, unit_of(embeddings), "set", pairs, **UNCONTROLLED
+    )
+
+    low, high = (found.scores[f"similarity/set_{end}"] for end in ("low", "high"))
+    assert low < found.scores["similarity/set"] < high
+    assert "similarity/set_random" not in found.scores
 
 
 # Analogies
@@ -244,10 +251,10 @@ def test_analogies_equal_gensims_evaluation(rng, tmp_path, restrict):
 
     found = score_analogies(
         embeddings,
-        *spaces_of(embeddings, restrict),
+        unit_of(embeddings)[:restrict],
         "set",
         by_section("here", read_questions(path)),
-        seed=1,
+        **UNCONTROLLED,
         advance=progress,
     )
 
@@ -282,10 +289,10 @@ def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
 
     found = score_analogies(
         embeddings,
-        *spaces_of(embeddings),
+        unit_of(embeddings),
         "set",
         by_section("here", read_questions(path)),
-        seed=1,
+        **UNCONTROLLED,
         advance=Progress(),
     )
 
@@ -305,23 +312,25 @@ def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
 
 def test_an_analogy_total_has_its_interval_and_its_control(rng):
     embeddings = embeddings_of(related(rng, 15))
-    unit, random = spaces_of(embeddings)
     words = [(f"w{a}", f"w{a + 15}") for a in range(15)]
     questions = [Question("s", (*p, *q)) for p in words for q in words if p != q]
-    settings = {"seed": 1, "advance": Progress()}
+    total = "analogy/set/total"
 
     found = score_analogies(
-        embeddings, unit, random, "set", {"s": questions}, **settings
+        embeddings,
+        unit_of(embeddings),
+        "set",
+        {"s": questions},
+        controls=Controls({total: 0.25, "analogy_mul/set/s": 0.125}, 1),
+        seed=1,
+        advance=Progress(),
     )
 
-    swapped = score_analogies(
-        embeddings, random, unit, "set", {"s": questions}, **settings
-    )
-    total = "analogy/set/total"
     assert 0.1 < found.scores[total] < 0.9
     assert found.scores[f"{total}_low"] < found.scores[total]
     assert found.scores[f"{total}_high"] > found.scores[total]
-    assert found.scores[f"{total}_random"] == swapped.scores[total]
+    assert found.scores[f"{total}_random"] == 0.25
+    assert row_of(found, "analogy_mul/set/s")["random"] == 0.125
     # Questions of one pair are drawn together: wider than if each were alone.
     alone = 1.96 * (found.scores[total] * (1 - found.scores[total]) / 210) ** 0.5
     assert found.scores[f"{total}_high"] - found.scores[f"{total}_low"] > 2 * alone
@@ -335,10 +344,10 @@ def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy(
 
     found = score_analogies(
         embeddings,
-        *spaces_of(embeddings),
+        unit_of(embeddings),
         "set",
         sections,
-        seed=1,
+        **UNCONTROLLED,
         advance=Progress(),
     )
 
@@ -355,10 +364,10 @@ def test_a_question_with_no_word_left_to_answer_is_wrong():
 
     found = score_analogies(
         embeddings,
-        *spaces_of(embeddings),
+        unit_of(embeddings),
         "set",
         sections,
-        seed=1,
+        **UNCONTROLLED,
         advance=Progress(),
     )
 
@@ -395,22 +404,26 @@ def test_categories_that_lie_apart_score_one():
     axes = np.repeat(np.eye(3), 4, axis=0) + np.arange(12)[:, np.newaxis] / 100
     embeddings = embeddings_of(axes)
     groups = {name: [f"W{4 * i + j}" for j in range(4)] for i, name in enumerate("abc")}
+    of = ("adjusted_rand", "precision_at_10", "purity", "a/precision_at_10")
+    controls = Controls({f"category/{measure}": 0.5 for measure in of}, 1)
 
-    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
+    found = score_categories(
+        embeddings, unit_of(embeddings), groups, controls=controls, seed=1
+    )
 
+    assert row_of(found, "category/a/precision_at_10")["random"] == 0.5
     sides = {
         name: found.scores.pop(name)
         for name in sorted(found.scores)
         if name.endswith(("_low", "_high", "_random"))
     }
-    of = ("adjusted_rand", "precision_at_10", "purity")
     assert sorted(sides) == sorted(
         f"category/{measure}_{end}"
-        for measure in of
+        for measure in of[:3]
         for end in ("low", "high", "random")
     )
     assert all(v == 1 for k, v in sides.items() if not k.endswith("random"))
-    assert all(v < 1 for k, v in sides.items() if k.endswith("random"))
+    assert all(v == 0.5 for k, v in sides.items() if k.endswith("random"))
     assert found.scores == {
         "category/purity": 1.0,
         "category/adjusted_rand": 1.0,
@@ -430,7 +443,7 @@ def test_category_rows_show_neighbors_and_clusters_of_the_words_found():
     embeddings = embeddings_of(vectors, ["a", "x", "b", "c", "d"])
     groups = {"first": ["None", "B", "a", "A"], "second": ["c", "d", "none"]}
 
-    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, unit_of(embeddings), groups, **UNCONTROLLED)
 
     columns = ("category", "word", "found", "precision_at_10", "neighbors", "cluster")
     rows = found.tables["category_words"].to_pylist()
@@ -459,7 +472,7 @@ def test_a_word_of_two_categories_is_left_out_of_clusters_only():
     embeddings = embeddings_of(vectors, "abcde")
     groups = {"first": "abc", "second": "cde"}
 
-    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, unit_of(embeddings), groups, **UNCONTROLLED)
 
     rows = found.tables["category_words"].to_pylist()
     assert [row["cluster"] for row in rows] == [0, 0, None, None, 1, 1]
@@ -471,7 +484,7 @@ def test_a_word_of_two_categories_is_left_out_of_clusters_only():
 def test_purity_of_fewer_than_two_categories_is_not_defined(groups):
     embeddings = embeddings_of(np.eye(3))
 
-    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, unit_of(embeddings), groups, **UNCONTROLLED)
 
     assert "category/purity" not in found.scores
 
@@ -479,7 +492,9 @@ def test_purity_of_fewer_than_two_categories_is_not_defined(groups):
 def test_categories_that_the_vocabulary_lacks_have_only_coverage():
     embeddings = embeddings_of([[1.0]])
 
-    found = score_categories(embeddings, *spaces_of(embeddings), {"a": ["x"]}, seed=1)
+    found = score_categories(
+        embeddings, unit_of(embeddings), {"a": ["x"]}, **UNCONTROLLED
+    )
 
     assert found.scores == {"category/coverage": 0.0, "category/a/coverage": 0.0}
 
@@ -487,11 +502,11 @@ def test_categories_that_the_vocabulary_lacks_have_only_coverage():
 def test_a_named_set_has_metrics_of_its_own_and_no_more(rng):
     embeddings = embeddings_of(rng.normal(size=(12, 3)))
     groups = {"a": ["w0", "w1", "w2"], "b": ["w3", "w4"], "c": ["w5", "nowhere"]}
-    spaces = spaces_of(embeddings)
+    unit = unit_of(embeddings)
 
-    named = score_categories(embeddings, *spaces, groups, seed=1, name="mine")
+    named = score_categories(embeddings, unit, groups, **UNCONTROLLED, name="mine")
 
-    builtin = score_categories(embeddings, *spaces, groups, seed=1)
+    builtin = score_categories(embeddings, unit, groups, **UNCONTROLLED)
     plain = {k: v for k, v in builtin.scores.items() if k.count("/") == 1}
     measures = {k.removeprefix("category/mine/") for k in named.scores}
     assert measures == {k.removeprefix("category/") for k in plain}
@@ -505,7 +520,7 @@ def test_measures_of_clusters_have_intervals_around_them(rng):
     embeddings = embeddings_of(rng.normal(size=(60, 4)) + np.eye(4).repeat(15, axis=0))
     groups = {f"g{i}": [f"w{15 * i + j}" for j in range(15)] for i in range(4)}
 
-    found = score_categories(embeddings, *spaces_of(embeddings), groups, seed=1)
+    found = score_categories(embeddings, unit_of(embeddings), groups, **UNCONTROLLED)
 
     for measure in ("purity", "adjusted_rand", "precision_at_10"):
         low, value, high = (

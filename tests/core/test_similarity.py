@@ -15,6 +15,7 @@ from pipeline.core.similarity import (
     cosines,
     find_most_similar,
     nearest,
+    nearest_sets,
     read_pairs,
     score_pairs,
     unit_vectors,
@@ -186,6 +187,32 @@ def test_nearest_does_not_depend_on_the_size_of_batches(rng, monkeypatch):
 
     np.testing.assert_array_equal(whole[0], batched[0])
     np.testing.assert_array_equal(whole[1], batched[1])
+
+
+def near_directions(rng, words, spread):
+    """Return unit vectors of a few directions, moved a little."""
+    vectors = rng.normal(size=(6, 8))[rng.integers(0, 6, size=words)]
+    vectors += spread * rng.normal(size=(words, 8))
+    vectors[::7] = 0
+    return unit_vectors(vectors.astype(np.float32))
+
+
+@pytest.mark.parametrize("words", [1, 5, 300, 2000])
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-7, 0.0])
+def test_neighbors_are_those_of_exact_cosines_however_near_they_are(rng, words, spread):
+    """Single precision cannot tell such words: whole rankings are the oracle."""
+    unit = near_directions(rng, words, spread)
+    rows = rng.permutation(words)[:90].astype(np.int32)
+
+    ids, scores = nearest(unit, rows, 10)
+    sets = nearest_sets(unit, rows, 10)
+
+    exact = np.clip(unit[rows] @ unit.T, -1, 1)
+    exact[np.arange(len(rows)), rows] = -np.inf
+    order = np.argsort(-exact, axis=1, kind="stable")[:, : min(10, words - 1)]
+    np.testing.assert_array_equal(ids, order)
+    np.testing.assert_array_equal(scores, np.take_along_axis(exact, order, axis=1))
+    np.testing.assert_array_equal(np.sort(sets, axis=1), np.sort(order, axis=1))
 
 
 def test_most_similar_equals_gensims(rng):

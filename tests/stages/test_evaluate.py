@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from threadpoolctl import threadpool_limits
 
 from pipeline.core.types import (
+    Controls,
     Corpus,
     Embeddings,
     EncodedCorpus,
@@ -68,7 +69,7 @@ def planted_space(rng):
     return space_of(at, list(at.values()))
 
 
-def run(config, space, tmp_path, report=None):
+def run(config, space, tmp_path, report=None, controls=None):
     vocab, embeddings, *tagged = space
     corpus, encoded = tagged or (Corpus({}), EncodedCorpus({}, ("train",)))
     return evaluate(
@@ -77,6 +78,7 @@ def run(config, space, tmp_path, report=None):
         encoded,
         vocab,
         embeddings,
+        Controls(controls or {}, 1),
         workspace=tmp_path,
         report=report or Report(),
     )
@@ -492,4 +494,3 @@ def test_every_score_is_in_the_table_that_audits_it(config, rng, tmp_path):
             assert 0 <= row["coverage"] <= 1
             if name not in ("geometry/isotropy", "similarity/my_pairs_zero"):
                 assert row["low"] <= value <= row["high"], name
-            assert row["random"] is not None or name == "geometry/norm_frequency"
