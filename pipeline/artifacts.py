@@ -33,6 +33,7 @@ from pipeline.errors import CacheError
 A = TypeVar("A")
 _FIELDS = "fields.json"
 _CHUNK = 1 << 20
+_SIMPLE = (str, int, float, bool, types.NoneType)
 
 # What the readers of the standard library and NumPy raise on what is none of theirs.
 _MALFORMED = (
@@ -105,14 +106,15 @@ def json_digest(value: object) -> str:
 
 
 def _fields(kind: type) -> Iterator[tuple[str, Any]]:
-    hints = typing.get_type_hints(kind)
+    # `pipeline.core.types` names Arrow without loading it.
+    hints = typing.get_type_hints(kind, localns={"pa": pa})
     for field in dataclasses.fields(kind):
         yield field.name, hints[field.name]
 
 
 def _is_plain(kind: Any) -> bool:
     """Say whether a type goes into fields.json."""
-    if kind in (str, int, float, bool, types.NoneType):
+    if kind in _SIMPLE:
         return True
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
@@ -129,6 +131,8 @@ def _plain(value: Any, kind: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         inner = arguments[0] if arguments else Any
+        if inner in _SIMPLE:  # a vocabulary's words: as they are
+            return tuple(value)
         return tuple(_plain(v, inner) for v in value)
     if origin is Mapping:
         return {k: _plain(v, arguments[1]) for k, v in value.items()}

@@ -44,6 +44,7 @@ from pipeline.composition import (
 from pipeline.core.labels import visible
 from pipeline.errors import ConfigError, StoppedError, W2VError
 from pipeline.logs import LogFormatter
+from pipeline.processes import leave_memory_to_the_system
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -57,6 +58,7 @@ _GROUP_SWEEP = re.compile(r"\+{0,2}sweep=")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    leave_memory_to_the_system()
     _set_up_logging()
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -216,6 +218,7 @@ def _run_trial(composed: "DictConfig") -> None:
 
     if not logging.getLogger().handlers:  # in a launcher's own process
         _set_up_logging(logging.WARNING)
+        leave_memory_to_the_system()
     home, sweep, number = Path(composed.home), str(composed.sweep), int(composed.trial)
     trial = run_trial(home, sweep, number, wait=bool(composed.wait))
     if trial:

@@ -1,7 +1,7 @@
 """The DAGs, whole.
 
 ingest -> vocab -> train --> evaluate
-                         |-> visualize
+                         |-> visualize     in a process of its own, beside evaluate
                 -> controls -^
                 -> tag      on request: targets=[tag]
 
@@ -11,7 +11,7 @@ ingest -> encode -> vector_controls -> evaluate
 vectors -----------------------------^
 """
 
-from pipeline.engine import Stage
+from pipeline.graph import Stage
 from pipeline.stages.controls import controls
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
@@ -29,7 +29,7 @@ STAGES = (
     Stage(train, gives=("embeddings", "history", "snapshots")),
     Stage(controls, gives=("controls",)),
     Stage(evaluate, gives=("metrics", "tables")),
-    Stage(visualize, gives=("figures",)),
+    Stage(visualize, gives=("figures",), beside=True),
     Stage(tag, gives=("tag_metrics", "tag_tables"), on_request=True),
 )
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import json_digest
-from pipeline.engine import Stage
 from pipeline.errors import TrackingError, W2VError
 from pipeline.fields import ReadsFiles
+from pipeline.graph import Stage
 from pipeline.locks import Lock
 from pipeline.records import (
     RunRecord,

@@ -15,7 +15,7 @@ from pipeline import engine, provenance, resume, unsent
 from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
 from pipeline.config import AnyConfig, Config
-from pipeline.core.files import make_folder
+from pipeline.core.files import make_folder, scratch_of
 from pipeline.core.interrupts import held_interrupts
 from pipeline.dag import SCORING, STAGES
 from pipeline.earlier import earlier_caches
@@ -84,7 +84,7 @@ def run_pipeline(
     # Where matplotlib keeps its list of fonts; by default that is outside home.
     if not os.environ.get("MPLCONFIGDIR"):
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
-    git = part.git if part else provenance.git_state()
+    git = part.git if part else provenance.git_state(scratch=scratch_of(home))
     environment = provenance.environment()
     task = resume.task_digest(stages, config.stages, values, repeats)
     watcher = None
@@ -116,7 +116,12 @@ def run_pipeline(
                 earlier_homes = earlier_caches(config.cache.earlier)
                 cache = cache or Cache(home / "cache", earlier_homes)
                 mode = config.cache.mode
-                engine.run(stages, config.stages, cache, watcher, mode=mode)
+                engine.run(
+                    *(stages, config.stages, cache, watcher),
+                    mode=mode,
+                    # Trials of a sweep run side by side as they are.
+                    beside=part is None and provenance.usable_threads() > 1,
+                )
             status, message, again = "FINISHED", "", False
         except (PrunedError, StoppedError) as error:
             message, again = str(error), isinstance(error, StoppedError)

@@ -3,17 +3,17 @@
 import json
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import provenance
 from pipeline.cache import Record
 from pipeline.config import AnyConfig, Config, to_yaml
 from pipeline.core.checkpoint import save_checkpoint
-from pipeline.core.types import Metrics
+from pipeline.core.figures.explorer.scores import with_scores
+from pipeline.core.files import scratch_folder
+from pipeline.core.types import Figures, Metrics, Tables
 from pipeline.engine import StageResult
 from pipeline.errors import W2VError
 from pipeline.records import RunRecord, StageRecord, Status, now, save_record
@@ -23,6 +23,8 @@ from pipeline.tracking.publish import publish
 from pipeline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
+
+_EXPLORER = "explorer.html"  # among the figures
 
 _CODE_DIGITS = 12  # of a definition's digest: to tell two apart, not to prove one
 
@@ -66,7 +68,7 @@ class Watcher:
         self._tracker = tracker
         self._config = config
         self._artifacts: dict[str, Any] = {}
-        self._report: StageReport | None = None
+        self._reports: dict[str, StageReport] = {}
 
     def begin_run(self, values: Mapping[str, Any], git: provenance.Git | None) -> None:
         """Log what is known before the first stage."""
@@ -79,15 +81,16 @@ class Watcher:
 
     def begin(self, stage: str) -> Report:
         """Give a stage its progress bar."""
-        self._report = StageReport(stage, self._tracker, self._part)
-        return self._report
+        self._close_bar(stage)
+        self._reports[stage] = StageReport(stage, self._tracker, self._part)
+        return self._reports[stage]
 
     def finish(
         self, result: StageResult, artifacts: Callable[[], Mapping[str, object]]
     ) -> None:
         """Publish what a stage gave, computed now or found in the cache."""
-        self._close_bar()
         name, record = result.name, result.record
+        self._close_bar(name)
         if self._part:
             self._part.finish(result)
         stage = self._stage_record(result)
@@ -98,17 +101,21 @@ class Watcher:
         }
         if name == "vectors":
             self._note_source(record)
-        # Before any of it is logged: a run that is gone on with logs the same.
-        self._note(name, stage, values)
-        if result.cached:
-            log.info("%s: found in the cache", name)
-            self._tracker.log_series(record.metrics)
-        self._tracker.log_metrics(
-            {k: v for k, v in values.items() if k.startswith("stage/")}
-        )
         loaded = artifacts()
         self._artifacts |= loaded
-        for artifact_name, artifact in loaded.items():
+        for artifact in loaded.values():
+            if isinstance(artifact, Metrics):
+                values |= artifact.values
+        # Before any of it is logged: a run that is gone on with logs the same.
+        self._note(name, stage, values)
+        points: list[tuple[str, float, int | None]] = []
+        if result.cached:
+            log.info("%s: found in the cache", name)
+            points += record.metrics
+        points += [(k, v, None) for k, v in values.items() if k.startswith("stage/")]
+        self._tracker.log_series(points)
+        for artifact_name, found in loaded.items():
+            artifact = self._with_scores(found)
             publish(
                 self._tracker,
                 artifact_name,
@@ -116,11 +123,8 @@ class Watcher:
                 digest=record.outputs[artifact_name],
                 config=self.record.config.get(name, {}),
             )
-            if isinstance(artifact, Metrics):
-                values |= artifact.values
         if isinstance(self._config, Config) and name == "train":
             self._publish_checkpoint(self._config.train)
-        self._note(name, stage, values)
 
     def end(self, status: Status, message: str, *, again: bool) -> None:
         """Close the run in the tracking store and in its record.
@@ -130,7 +134,8 @@ class Watcher:
             message: Why it did not finish.
             again: Whether another run may go on with it.
         """
-        self._close_bar()
+        for stage in list(self._reports):
+            self._close_bar(stage)
         self.record = replace(
             self.record,
             status=status,
@@ -174,6 +179,16 @@ class Watcher:
         done = before and (before.key, before.digest) == (fresh.key, fresh.digest)
         return before if before and done else fresh
 
+    def _with_scores(self, artifact: object) -> object:
+        """Give an explorer the scores of words that this run's evaluation found."""
+        tables = self._artifacts.get("tables")
+        if not isinstance(artifact, Figures) or not isinstance(tables, Tables):
+            return artifact
+        files = dict(artifact.files)
+        if _EXPLORER in files:
+            files[_EXPLORER] = with_scores(files[_EXPLORER], tables.tables)
+        return Figures(files)
+
     def _note(self, name: str, stage: StageRecord, values: Mapping[str, float]) -> None:
         self.record = replace(
             self.record,
@@ -198,14 +213,16 @@ class Watcher:
         names = ("encoded", "vocab", "embeddings", "history", "snapshots")
         results = {name: self._artifacts[name] for name in names}
         checkpoint = last_checkpoint(config, **results)
-        with tempfile.TemporaryDirectory() as scratch:
-            path = save_checkpoint(Path(scratch), checkpoint)
+        with scratch_folder(self._tracker.scratch) as folder:
+            path = save_checkpoint(folder, checkpoint, synced=False)
             self._tracker.log_file(path, "checkpoints")
 
-    def _close_bar(self) -> None:
-        if self._report:
-            self._report.close()
-            self._report = None
+    def _close_bar(self, stage: str) -> None:
+        report = self._reports.pop(stage, None)
+        if report:
+            report.close()
+            for line, other in enumerate(self._reports.values()):
+                other.move(line)
 
 
 class StageReport(Report):
@@ -224,14 +241,16 @@ class StageReport(Report):
         self.close()
         if self._part:  # bars of trials side by side would overwrite each other
             return
-        # Where no terminal rewrites the line, a line now and then is enough.
-        interval = 0.2 if sys.stderr.isatty() else 10.0
+        # Where no terminal rewrites the lines, one now and then is enough, and a second
+        # bar, of a stage that runs beside, has no line below the first to move to.
+        rewritten = sys.stderr.isatty()
         self._bar = tqdm(
             desc=self._stage,
             total=total,
             unit=f" {unit}",
             unit_scale=True,
-            mininterval=interval,
+            mininterval=0.2 if rewritten else 10.0,
+            position=None if rewritten else 0,
             dynamic_ncols=True,
             file=sys.stderr,
         )
@@ -249,8 +268,15 @@ class StageReport(Report):
         if self._part:
             self._part.metrics(values, step)
 
+    def move(self, line: int) -> None:
+        """Draw it on another line, once one above it has come to rest."""
+        if self._bar is not None and sys.stderr.isatty():
+            self._bar.clear()
+            self._bar.pos = line
+            self._bar.refresh()
+
     def close(self) -> None:
-        """Take it away."""
+        """Let it rest as it is."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

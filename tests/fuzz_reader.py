@@ -21,8 +21,8 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.core.similarity import read_pairs
     from pipeline.core.text import read_text
     from pipeline.core.vectors import load_vectors
-    from pipeline.engine import _read_series
     from pipeline.errors import W2VError
+    from pipeline.reported import read_series
 
 READERS: dict[str, Callable[[Path], object]] = {
     "CoNLL files": lambda p: list(read_conll(p, ("token", "pos", "chunk", "ner"))),
@@ -34,7 +34,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "packed vectors": read_vectors,
     "checkpoints": load_checkpoint,
     "inspected files": inspect_file,
-    "reported metrics": lambda path: list(_read_series(path)),
+    "reported metrics": lambda path: list(read_series(path)),
 }
 
 

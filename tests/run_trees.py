@@ -7,9 +7,9 @@ are there already, once a job `preload` has named them.
 
 import contextlib
 import importlib
-import importlib.metadata
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -17,7 +17,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
-SECONDS = 60  # for a job; an edit may have made a loop endless
+# For a job, as an edit may have made a loop endless: some times what a sound one takes.
+CPU_SECONDS, SECONDS = 20, 120
 
 
 def run(job):
@@ -95,9 +96,6 @@ def load(job):
 
 
 def preload(names):
-    # What is installed stays the same; reading it takes each job half a second.
-    installed = importlib.metadata.packages_distributions()
-    importlib.metadata.packages_distributions = lambda: installed
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
@@ -115,6 +113,7 @@ def forked(job):
         os.environ["MPLCONFIGDIR"] = job["fonts"]
         os.environ["W2V_KERNEL_CACHE"] = job["kernels"]
         status = 1
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         try:
             answer = load(job) if "stage" in job else run(job)
             with os.fdopen(its, "w") as pipe:

@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import forks
 import pytest
 
 STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
@@ -55,7 +56,7 @@ from pipeline import engine
 from pipeline.core import checkpoint, npz
 
 run_stage, write_member, save = (
-    engine._run_stage, npz._write_member, checkpoint.save_checkpoint
+    engine.run_stage, npz._write_member, checkpoint.save_checkpoint
 )
 
 def entering(stage, *arguments, **options):
@@ -77,7 +78,8 @@ def writing(archive, *arguments):
     if place == "train":
         reach("checkpoint")
 
-engine._run_stage, npz._write_member = entering, writing
+engine.run_stage, npz._write_member = entering, writing
+os.sched_getaffinity = lambda _: {0}  # so that all stages run in this process
 sys.addaudithook(watch)
 sys.argv = ["w2v", "run", *sys.argv[1:]]
 try:
@@ -105,13 +107,8 @@ def run(home: Path, plan: dict, *overrides: str) -> Ending:
         "W2V_CRASH": json.dumps(plan),
         "W2V_CRASH_LOG": str(log),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, *SETTINGS, *overrides],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | environment,
-        timeout=250,
+    done = forks.run(
+        *(*SETTINGS, *overrides), env=os.environ | environment, code=DRIVER
     )
     return Ending(done.returncode, json.loads(log.read_text()), done.stderr)
 

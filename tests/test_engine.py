@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import engine
+from pipeline import engine, ingredients
 from pipeline.cache import Cache
 from pipeline.core.types import Metrics, Tables
 from pipeline.engine import Stage
@@ -114,7 +114,7 @@ def source(monkeypatch):
     CALLS.clear()
     sources = {"code": {"toy.py: make": "1"}, "versions": {"numpy": "2.0"}}
     monkeypatch.setattr(
-        engine,
+        ingredients,
         "describe",
         lambda _: Source(dict(sources["code"]), dict(sources["versions"])),
     )
@@ -530,7 +530,12 @@ def test_a_record_of_anyones_making_is_computed_again(cache, tamper):
 def test_what_is_edited_while_a_run_goes_on_is_not_what_ran(cache, monkeypatch):
     """The description is that of the beginning, as the loaded code is."""
     asked = []
-    monkeypatch.setattr(engine, "describe", lambda m: asked.append(list(CALLS)) or NONE)
+
+    def describe(_: str) -> Source:
+        asked.append(list(CALLS))
+        return NONE
+
+    monkeypatch.setattr(ingredients, "describe", describe)
     CALLS.clear()
     go(cache)
 

@@ -53,7 +53,6 @@ from pipeline.core.types import (
     Vocab,
 )
 from pipeline.core.vectors import load_vectors, save_vectors
-from pipeline.engine import _read_series
 from pipeline.errors import ConfigError, DataError, W2VError
 from pipeline.provenance import Environment
 from pipeline.records import (
@@ -66,6 +65,7 @@ from pipeline.records import (
     save_record,
 )
 from pipeline.records import ProcessRecord as Process
+from pipeline.reported import read_series
 from pipeline.tracking.outbox import End, File, Outbox, Params, Points, Tags
 
 NORMAL = Normalization(lowercase=True, digits="keep")
@@ -223,7 +223,7 @@ def unsent(path: Path) -> None:
 
 
 def reported(path: Path) -> None:
-    for (name, step), value in _read_series(path):
+    for (name, step), value in read_series(path):
         assert isinstance(name, str)
         assert step is None or isinstance(step, int)
         assert math.isfinite(value)

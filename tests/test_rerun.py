@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
-from pipeline import engine
+from pipeline import ingredients
 from pipeline.artifacts import file_digests
 from pipeline.cli import cli
 from pipeline.errors import ConfigError, DataError, TrackingError
@@ -212,7 +212,7 @@ def test_changed_code_is_named_with_the_stages_that_reach_it(run, home, monkeypa
             return source
         return replace(source, definitions={**source.definitions, name: "f" * 64})
 
-    monkeypatch.setattr(engine, "describe", edited)
+    monkeypatch.setattr(ingredients, "describe", edited)
     done = w2v(home, "rerun", run.run_id, "--tracking", "off")
 
     assert done.exit_code == 0  # other code, the same bits

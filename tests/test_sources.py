@@ -1,9 +1,11 @@
 """What counts as a change of code, and what does not."""
 
+import importlib.metadata
 from pathlib import Path
 
 import pytest
 
+from pipeline import sources
 from pipeline.sources import describe
 
 FILES = {
@@ -275,3 +277,13 @@ def test_files_beside_modules_that_are_not_reached_do_not_count(tree):
 
     names = {name for name in look(tree).definitions if not name.endswith("level")}
     assert not any(name.endswith((".js", ".txt")) for name in names)
+
+
+def test_the_standard_library_finds_the_same_distributions():
+    found = {
+        module: sorted(each.name for each in distributions)
+        for module, distributions in sources._distributions().items()
+    }
+
+    expected = importlib.metadata.packages_distributions()
+    assert found == {module: sorted(names) for module, names in expected.items()}

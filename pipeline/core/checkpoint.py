@@ -98,8 +98,15 @@ class Checkpoint:
         )
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint into a folder, atomically and synced.
+def save_checkpoint(
+    folder: Path, checkpoint: Checkpoint, *, synced: bool = True
+) -> Path:
+    """Write a checkpoint into a folder, atomically.
+
+    Args:
+        folder: Where to; it must exist.
+        checkpoint: What to write.
+        synced: See `files.replacing`.
 
     Returns:
         The file written.
@@ -126,7 +133,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         "snapshot_epochs": checkpoint.snapshots.epochs,
         "snapshots": checkpoint.snapshots.vectors,
     }
-    npz.write_arrays(path, arrays, _LAYOUT)
+    npz.write_arrays(path, arrays, _LAYOUT, synced=synced)
     return path
 
 

@@ -1,6 +1,7 @@
 """Files that are whole whenever they are read."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,9 @@ def expanded(path: str | Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, shared: bool = False, synced: bool = True
+) -> Iterator[BinaryIO]:
     """Open a file beside `path` that takes its name once written and synced.
 
     Whoever reads `path` sees the old content or the whole new one, whatever
@@ -37,6 +40,8 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         shared: Whether another process may write the same file at the same time.
             The file beside then has a name of its own; otherwise a fixed one, so
             that what a killed writer left is overwritten, not gathered.
+        synced: Whether it must last through a power cut; what lies in a scratch
+            folder need not.
 
     Raises:
         StorageError: if the disk is full or the folder cannot be written.
@@ -47,9 +52,11 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         with beside.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
         beside.replace(path)
-        sync(path.parent)
+        if synced:
+            sync(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -78,6 +85,27 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def scratch_of(home: Path) -> Path:
+    """Return the folder below home of files that are needed for a moment."""
+    return home / "tmp"
+
+
+@contextmanager
+def scratch_folder(scratch: Path) -> Iterator[Path]:
+    """Make a folder within `scratch` that goes at the end.
+
+    Raises:
+        StorageError: if it cannot be made.
+    """
+    make_folder(scratch)
+    try:
+        held = tempfile.TemporaryDirectory(dir=scratch)
+    except OSError as error:
+        raise _unwritable(scratch, error) from error
+    with held as folder:
+        yield Path(folder)
 
 
 def sync(path: Path) -> None:

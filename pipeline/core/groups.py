@@ -110,9 +110,9 @@ class Scratch(NamedTuple):
         windows: Shape (P, 2). How many windows of the group a neighbor is in.
         labels: Shape (P, 8 ⌈centers / 4⌉). One where it is in this center's window;
             laid out as `times`.
-        slopes: Shape (8T,). Learning rate times -∂L/∂score, laid out likewise.
+        slopes: Shape (8T,). The scores, then the learning rate times -∂L/∂score, laid
+            out likewise.
         steps: Shape (2 width,). What is added to the two input rows.
-        ahead: Shape (T,), int64. Output rows to prefetch.
         loss: Shape (8,), float64. Partial sums, in nats.
         input_used: Shape (V,), uint8. One for a word whose input row was changed.
         output_used: Shape (V,), uint8. One for a word whose output row was changed.
@@ -130,7 +130,6 @@ class Scratch(NamedTuple):
     labels: Floats
     slopes: Floats
     steps: Floats
-    ahead: Counts
     loss: Doubles
     input_used: Flags
     output_used: Flags
@@ -154,7 +153,6 @@ def make_scratch(settings: Settings, words: int, width: int, tokens: int) -> Scr
         labels=aligned((neighbors, 2 * TILE * center_tiles)),
         slopes=aligned(2 * TILE * tiles),
         steps=aligned(2 * width),
-        ahead=np.zeros(tiles, np.int64),
         loss=aligned(8, np.float64),
         input_used=np.zeros(words, np.uint8),
         output_used=np.zeros(words, np.uint8),

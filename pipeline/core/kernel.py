@@ -26,10 +26,11 @@ and in each output row are clipped to a norm, one by one.
 `pipeline.core.plain_kernel` is the slow and obvious twin. How the arithmetic gives the
 same bits on every processor: `pipeline.core.simd`.
 
-Why it is fast. Output rows are taken four at a time, so that 8 sums stay in registers
-while rows pass by. The slopes of four rows are computed while the next four are scored.
-The rows that the next group needs are prefetched while this one is trained, one with
-each pass over four rows.
+Why it is fast. Output rows are scored four at a time, so that 8 sums stay in registers
+while rows pass by. Slopes are computed for all rows at once, and all steps are taken in
+one pass over the floats of a row, in which the neighbors' steps stay in registers. The
+rows that the next group needs are prefetched while this one is trained, some with each
+two neighbors.
 """
 
 # ruff: noqa: PLR0917 - jitted functions take no keyword-only arguments.
@@ -83,8 +84,10 @@ from pipeline.core.types import Counts, Doubles, Floats, Ids
 
 ZERO, ONE = np.float32(0), np.float32(1)
 
+AHEAD = 6  # output rows of the next group that are prefetched with each two neighbors
+
 # In what follows, x and y are the places of two neighbors' input rows. Output rows are
-# taken from place j of a list, `TILE` at a time, and `slopes` holds 16 floats for
+# taken from place j of a list, `TILE` at a time, and `slopes` holds 8 floats for
 # these: x's in 0-3, y's in 4-7.
 
 
@@ -156,61 +159,44 @@ def update(
     y: Integer,
     outputs: Floats,
     rows: Counts,
-    j: Integer,
     width: Integer,
     slopes: Floats,
     steps: Floats,
-    ahead: Integer,
-) -> None:
-    """Take the steps of four output rows, and add up those of x and y.
+) -> tuple[Eight, Eight]:
+    """Take the steps of all output rows, and of x and y.
 
     output row ← output row + slope_x · x + slope_y · y
-    step of x  ← step of x + slope_x · output row, as it was before
-
-    Meanwhile, the output row `ahead` is prefetched.
-    """
-    r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-    k = 2 * j
-    a0, a1 = splat(slopes[k]), splat(slopes[k + 1])
-    a2, a3 = splat(slopes[k + 2]), splat(slopes[k + 3])
-    b0, b1 = splat(slopes[k + 4]), splat(slopes[k + 5])
-    b2, b3 = splat(slopes[k + 6]), splat(slopes[k + 7])
-    for d in range(0, width, LANES):
-        prefetch(outputs, ahead + d)
-        g, h = load(inputs, x + d), load(inputs, y + d)
-        e, f = splat(ZERO), splat(ZERO)
-        if j > 0:
-            e, f = load(steps, d), load(steps, width + d)
-        u = load(outputs, r0 + d)
-        e, f = fma(a0, u, e), fma(b0, u, f)
-        store(outputs, r0 + d, fma(b0, h, fma(a0, g, u)))
-        u = load(outputs, r1 + d)
-        e, f = fma(a1, u, e), fma(b1, u, f)
-        store(outputs, r1 + d, fma(b1, h, fma(a1, g, u)))
-        u = load(outputs, r2 + d)
-        e, f = fma(a2, u, e), fma(b2, u, f)
-        store(outputs, r2 + d, fma(b2, h, fma(a2, g, u)))
-        u = load(outputs, r3 + d)
-        e, f = fma(a3, u, e), fma(b3, u, f)
-        store(outputs, r3 + d, fma(b3, h, fma(a3, g, u)))
-        store(steps, d, e)
-        store(steps, width + d, f)
-
-
-@inlined
-def step_inputs(
-    inputs: Floats, x: Integer, y: Integer, width: Integer, steps: Floats
-) -> tuple[Eight, Eight]:
-    """Take the steps of two input rows.
+    step of x  = Σ slope_x · output row, as it was before
+    x          ← x + step of x, and y likewise
 
     Returns:
-        The squared norms of the steps, and of the rows before them: x's in lanes 0-3,
-        y's in 4-7.
+        The squared norms of the steps of x and y, and of x and y before them: x's in
+        lanes 0-3, y's in 4-7.
     """
     step_x = step_y = size_x = size_y = splat(ZERO)
     for d in range(0, width, LANES):
         g, h = load(inputs, x + d), load(inputs, y + d)
-        e, f = load(steps, d), load(steps, width + d)
+        e = f = splat(ZERO)
+        for j in range(0, len(rows), TILE):
+            k = 2 * j
+            row = rows[j] + d
+            u, a, b = load(outputs, row), splat(slopes[k]), splat(slopes[k + 4])
+            e, f = fma(a, u, e), fma(b, u, f)
+            store(outputs, row, fma(b, h, fma(a, g, u)))
+            row = rows[j + 1] + d
+            u, a, b = load(outputs, row), splat(slopes[k + 1]), splat(slopes[k + 5])
+            e, f = fma(a, u, e), fma(b, u, f)
+            store(outputs, row, fma(b, h, fma(a, g, u)))
+            row = rows[j + 2] + d
+            u, a, b = load(outputs, row), splat(slopes[k + 2]), splat(slopes[k + 6])
+            e, f = fma(a, u, e), fma(b, u, f)
+            store(outputs, row, fma(b, h, fma(a, g, u)))
+            row = rows[j + 3] + d
+            u, a, b = load(outputs, row), splat(slopes[k + 3]), splat(slopes[k + 7])
+            e, f = fma(a, u, e), fma(b, u, f)
+            store(outputs, row, fma(b, h, fma(a, g, u)))
+        store(steps, d, e)
+        store(steps, width + d, f)
         step_x, step_y = fma(e, e, step_x), fma(f, f, step_y)
         size_x, size_y = fma(g, g, size_x), fma(h, h, size_y)
         store(inputs, x + d, add(g, e))
@@ -293,11 +279,15 @@ def train_two(
     x, y = scratch.neighbors[two]
     windows = fours(scratch.windows[two, 0], scratch.windows[two, 1])
     largest = splat_eight(ZERO)
+    # First all scores: of what a slope takes, each operation waits for the one before,
+    # and those of all rows pass side by side.
+    for j in range(0, len(rows), TILE):
+        store(slopes, 2 * j, score(inputs, x, y, outputs, rows, j, width))
     for j in range(0, len(rows), TILE):
         k = 2 * j
         label = load_eight(labels, k) if k < len(labels) else splat_eight(ZERO)
         step = slope(
-            score(inputs, x, y, outputs, rows, j, width),
+            load_eight(slopes, k),
             label,
             load_eight(times, k),
             windows,
@@ -308,10 +298,7 @@ def train_two(
         )
         store(slopes, k, step)
         largest = larger(largest, multiply(step, step))
-    for j in range(0, len(rows), TILE):
-        ahead = scratch.ahead[j // TILE]
-        update(inputs, x, y, outputs, rows, j, width, slopes, steps, ahead)
-    moved, sizes = step_inputs(inputs, x, y, width, steps)
+    moved, sizes = update(inputs, x, y, outputs, rows, width, slopes, steps)
     limit = settings.gradient_clip * rate
     square = splat_eight(limit * limit)
     # The gradient in an output row is slope · x.
@@ -368,7 +355,6 @@ def train_share(
         The number of words, and of pairs that count in the loss.
     """
     zeros = len(noise.columns) * width
-    tiles = scratch.rows.shape[1] // TILE
     uncounted = np.uint64(settings.loss_every - 1)
     n = read_words(ids, offsets, start, width, noise, settings, scratch)
     # The first group trained is empty, from 0 to 0.
@@ -393,11 +379,11 @@ def train_share(
         rows = scratch.rows[slot, : -(-size // TILE) * TILE]
         fetched = np.int64(0)
         for two in range(twos):
-            for tile in range(tiles):
-                # A row that is near already, once all are on their way.
-                more = fetched < next_size
-                scratch.ahead[tile] = scratch.rows[coming, fetched] if more else rows[0]
-                fetched += more
+            soon: Integer = min(next_size, AHEAD * (two + 1))
+            while fetched < soon:
+                for d in range(0, width, LANES):
+                    prefetch(outputs, scratch.rows[coming, fetched] + d)
+                fetched += 1
             train_two(
                 two,
                 slot,

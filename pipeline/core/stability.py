@@ -12,7 +12,7 @@ from pipeline.core.types import Doubles, Embeddings, Ids
 # The words asked for and those looked among: rare words have no stable neighbors in
 # any model, and 50 ms a trial leave a sweep's report quick.
 _ASKED = 200
-_AMONG = 4000
+AMONG = 4000
 TOP_K = 10
 
 
@@ -35,7 +35,7 @@ def neighbor_lists(embeddings: Embeddings) -> NeighborLists:
     The words asked for are spread evenly over the ranks of frequency. A smaller
     vocabulary is taken whole.
     """
-    words = embeddings.words[:_AMONG]
+    words = embeddings.words[:AMONG]
     asked = np.unique(np.linspace(0, len(words) - 1, min(_ASKED, len(words))).round())
     unit = unit_vectors(embeddings.center[: len(words)])
     ids, _ = nearest(unit, asked.astype(np.int32), TOP_K)

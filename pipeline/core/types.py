@@ -7,11 +7,13 @@ dataclass whose fields `pipeline.artifacts` can write and read without pickle.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+if TYPE_CHECKING:  # training needs no tables, and Arrow takes 30 MB
+    import pyarrow as pa
 
 Halves = npt.NDArray[np.float16]
 Floats = npt.NDArray[np.float32]
@@ -32,7 +34,7 @@ class Corpus:
             the same lengths and are present only where the source has them.
     """
 
-    splits: Mapping[str, pa.Table]
+    splits: Mapping[str, "pa.Table"]
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class Metrics:
 class Tables:
     """The items behind the scores: name -> Arrow table of plain columns."""
 
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, "pa.Table"]
 
 
 @dataclass(frozen=True)

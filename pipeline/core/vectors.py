@@ -23,13 +23,49 @@ LAYOUT: npz.Layout = {
 }
 
 
-def save_vectors(path: Path, embeddings: Embeddings) -> None:
+def save_vectors(path: Path, embeddings: Embeddings, *, synced: bool = True) -> None:
     """Write embeddings as a sealed .npz that `np.load` reads without pickle.
+
+    Args:
+        path: File to write or replace, atomically.
+        embeddings: Words and matrices.
+        synced: See `files.replacing`.
 
     Raises:
         StorageError: if the file cannot be written.
     """
-    npz.write_arrays(path, pack_embeddings(embeddings, {}), LAYOUT)
+    packed = pack_embeddings(embeddings, {})
+    npz.write_arrays(path, packed, LAYOUT, synced=synced)
+
+
+def load_words(path: Path) -> tuple[str, ...]:
+    """Read the words alone, and trust that the file is whole.
+
+    Raises:
+        DataError: if it cannot be read, or is none of vectors.
+    """
+    layout = {name: LAYOUT[name] for name in ("words_utf8", "words_offsets")}
+    arrays = npz.read_arrays(path, layout, check_seal=False)
+    return npz.unpack_words(path, arrays["words_utf8"], arrays["words_offsets"])
+
+
+def load_first(path: Path, most: int) -> Embeddings:
+    """Read the first words and their center vectors; trust that the file is whole.
+
+    Args:
+        path: The file.
+        most: How many words, ≥ 1; a smaller vocabulary is read whole.
+
+    Raises:
+        DataError: if it cannot be read, or is none of vectors.
+    """
+    layout = {name: kind for name, kind in LAYOUT.items() if name != "context"}
+    rows = {"center": most, "words_offsets": most + 1}
+    arrays = npz.read_arrays(path, layout, check_seal=False, most=rows)
+    end = int(arrays["words_offsets"][-1]) if arrays["words_offsets"].size else 0
+    arrays["words_utf8"] = arrays["words_utf8"][:end]
+    arrays["context"] = np.empty((len(arrays["center"]), 0), np.float32)
+    return unpack_embeddings(path, arrays)
 
 
 def load_vectors(path: Path, content: BinaryIO | None = None) -> Embeddings:

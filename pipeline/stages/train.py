@@ -219,22 +219,24 @@ def last_checkpoint(
 
     The workspace's own goes when training ends: what it holds is in the results.
     """
-    task = _prepare(config, encoded, vocab)
+    words, corpus = _look_through(config, encoded, vocab)
     return Checkpoint(
         epoch=config.epochs,
-        words_done=task.words * config.epochs,
+        words_done=words * config.epochs,
         center=embeddings.center,
         context=embeddings.context,
         vocab=vocab,
         history=history,
         snapshots=snapshots,
         hyperparameters=_hyperparameters(config),
-        corpus=task.corpus,
+        corpus=corpus,
     )
 
 
-def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task:
-    """Check what is given and lay out the work."""
+def _look_through(
+    config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab
+) -> tuple[int, str]:
+    """Check what is given; return the words of an epoch, and the corpus's digest."""
     heldout = config.heldout_split
     if heldout is not None and heldout not in encoded.splits:
         raise ConfigError(
@@ -264,6 +266,13 @@ def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task
                 piece = array[first : first + 2**20]
                 digest.update(np.ascontiguousarray(piece, kind).data)
                 release(array)
+    return words, digest.hexdigest()
+
+
+def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task:
+    """Check what is given and lay out the work."""
+    words, corpus = _look_through(config, encoded, vocab)
+    heldout = config.heldout_split
     noise = build_alias_table(noise_weights(vocab.counts, config.noise_power))
     return _Task(
         config=config,
@@ -285,7 +294,7 @@ def _prepare(config: TrainConfig, encoded: EncodedCorpus, vocab: Vocab) -> _Task
             seed=config.seed,
         ),
         words=words,
-        corpus=digest.hexdigest(),
+        corpus=corpus,
         noise=noise,
         keep=keep_probabilities(vocab.counts, config.subsample),
     )

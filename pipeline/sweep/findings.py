@@ -19,6 +19,7 @@ from pipeline.core.similarity import (
     word_ids,
 )
 from pipeline.core.stability import (
+    AMONG,
     NeighborLists,
     neighbor_lists,
     neighbor_overlap,
@@ -33,7 +34,7 @@ from pipeline.core.statistics import (
     seed_noise,
 )
 from pipeline.core.types import Doubles
-from pipeline.core.vectors import load_vectors
+from pipeline.core.vectors import load_first, load_vectors
 from pipeline.errors import DataError
 from pipeline.sweep.config import loss_keys
 from pipeline.sweep.results import Plain, SweepResults, TrialResult, maximizes
@@ -257,7 +258,7 @@ def _overlaps(
 
 def _lists(path: Path) -> NeighborLists | DataError:
     try:
-        return neighbor_lists(load_vectors(path))
+        return neighbor_lists(load_first(path, AMONG))
     except DataError as error:
         return error
 

@@ -13,8 +13,9 @@ from functools import cache
 
 from pipeline.artifacts import json_digest
 from pipeline.dag import STAGES
-from pipeline.engine import select
 from pipeline.errors import SweepError
+from pipeline.graph import select
+from pipeline.processes import importing
 from pipeline.sources import ROOT, describe
 
 _DIGITS = 12  # of a definition's digest: to tell two apart
@@ -54,9 +55,10 @@ def loaded_code(targets: tuple[str, ...]) -> Code:
     }
     files = sorted({label.partition(": ")[0] for label in definitions})
     before = _content(files)
-    for file in files:
-        module = file.removesuffix(".py").removesuffix("/__init__")
-        importlib.import_module(module.replace("/", "."))
+    with importing():
+        for file in files:
+            module = file.removesuffix(".py").removesuffix("/__init__")
+            importlib.import_module(module.replace("/", "."))
     if _content(files) != before:
         raise SweepError("the code was edited while it was being loaded: repeat this")
     return Code(

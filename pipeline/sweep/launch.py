@@ -6,7 +6,7 @@ number: a YAML file that is edited in mid-sweep changes nothing.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,17 @@ class HydraLaunch:
         """Whether the user said which stages to run."""
         return bool(self.master.targets)
 
+    @property
+    def launcher(self) -> Mapping[str, Any]:
+        """The configuration of what runs trials; a value is resolved when read."""
+        chosen: Mapping[str, Any] = self.master.hydra.launcher
+        return chosen
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether trials are run in this process, one after another."""
+        return str(self.launcher.get("_target_")).endswith(_ONE_BY_ONE)
+
     def launch(
         self, sweep: str, trials: Sequence[tuple[int, Sequence[str]]], *, wait: bool
     ) -> Sequence[JobReturn]:
@@ -127,10 +138,10 @@ class Composer:
         self._fixed = [
             str(override.input_line) for override in typed if not _is_aside(override)
         ]
-        self._one_thread = "train.threads" not in keys and not str(
-            launch.master.hydra.launcher.get("_target_")
-        ).endswith(_ONE_BY_ONE)
+        self._one_thread = "train.threads" not in keys and not launch.one_by_one
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._values: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._groups: dict[str, bool] = {}
 
     def values(self, overrides: Sequence[str]) -> dict[str, Any]:
         """Return the resolved configuration of a cell as plain values.
@@ -139,6 +150,12 @@ class Composer:
             ConfigError: if it is not legal.
             HydraException: if it cannot be composed.
         """
+        asked = tuple(overrides)
+        if asked not in self._values:
+            self._values[asked] = self._compose(asked)
+        return copy.deepcopy(self._values[asked])
+
+    def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         plain = [o for o in parsed if self._is_plain_key(o)]
         others = tuple(str(o.input_line) for o in parsed if o not in plain)
@@ -159,7 +176,10 @@ class Composer:
         )
 
     def _is_group(self, key: str) -> bool:
-        return bool(self._launch.context.config_loader.get_group_options(key))
+        if key not in self._groups:
+            options = self._launch.context.config_loader.get_group_options(key)
+            self._groups[key] = bool(options)
+        return self._groups[key]
 
     def _base(self, others: tuple[str, ...]) -> DictConfig:
         """Return the unresolved configuration with some overrides."""

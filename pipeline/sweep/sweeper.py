@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import provenance
 from pipeline.config import check_config
+from pipeline.core.files import scratch_of
 from pipeline.core.score_files import named_files
 from pipeline.core.similarity import WordPair, read_pairs
-from pipeline.errors import SweepError, W2VError
+from pipeline.errors import StoppedError, SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline
 from pipeline.sweep.config import SweepConfig, read_sweep
@@ -23,6 +25,7 @@ from pipeline.sweep.plan import (
     check_same_base,
     check_same_search,
     default_name,
+    longest_first,
     read_space,
 )
 from pipeline.sweep.results import (
@@ -34,6 +37,7 @@ from pipeline.sweep.results import (
 )
 from pipeline.sweep.space import split_overrides
 from pipeline.sweep.trial import Membership, code_of, run_config
+from pipeline.sweep.workers import started
 
 if TYPE_CHECKING:
     from pipeline.sweep.launch import HydraLaunch
@@ -56,6 +60,7 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             its name; nothing is run then.
         SweepError: if the code differs from that which the sweep began with, or
             trials failed; the others have run then.
+        StoppedError: if trials were stopped at their time budget, and none failed.
         KeyboardInterrupt: if interrupted; the same command goes on.
     """
     from pipeline.sweep.launch import Composer
@@ -72,35 +77,50 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
     compose = Composer(launch, fixed, swept).values
     planner = Planner(ledger, space, config, compose)
     planner.check()
-    with ledger.lock():
-        record = _begin(ledger, planner, space, config, fixed)
-        chosen = check_config(record.base)
-        parent = open_parent(ledger, record, chosen.tracking)
-        record = replace(
-            record,
-            run_id=parent.run_id,
-            experiment=parent.experiment,
-            tracking=replace(record.tracking, uri=parent.uri),
+    values = planner.first_values()
+    with ExitStack() as processes:
+        # A sweep that is gone on with may have nothing left to run.
+        most = 0 if ledger.exists() else planner.cells * len(space.seeds)
+        tracked = values["tracking"]["backend"] != "off"
+        ready = processes.enter_context(
+            started(launch.launcher, values["targets"], tracked=tracked, most=most)
         )
-        ledger.save_sweep(record)
-    status: Status = "KILLED"
-    message = "interrupted"
-    try:
-        failed = _run_batches(launch, ledger, planner, parent)
-        if not launch.targets_given:
-            _draw_best(ledger, parent)
-        _report(ledger, parent)
-        status, message = "FINISHED", ""
-    except Exception as error:
-        status, message = "FAILED", str(error)
-        raise
-    finally:
-        parent.end(status, message)
+        with ledger.lock():
+            record = _begin(ledger, planner, space, config, fixed)
+            chosen = check_config(record.base)
+            parent = open_parent(ledger, record, chosen.tracking)
+            record = replace(
+                record,
+                run_id=parent.run_id,
+                experiment=parent.experiment,
+                tracking=replace(record.tracking, uri=parent.uri),
+            )
+            ledger.save_sweep(record)
+        status: Status = "KILLED"
+        message = "interrupted"
+        try:
+            ready()
+            failed, stopped = _run_batches(launch, ledger, planner, parent)
+            processes.close()
+            if not launch.targets_given and not stopped:
+                _draw_best(ledger, parent)
+            _report(ledger, parent)
+            status, message = "FINISHED", ""
+        except Exception as error:
+            status, message = "FAILED", str(error)
+            raise
+        finally:
+            parent.end(status, message)
     if failed:
         raise SweepError(
             f"{len(failed)} of {planner.cells * len(space.seeds)} trials failed, such "
             f"as {failed[0].number}: {failed[0].error}. w2v sweep show {name} lists "
             "them; the same command runs them again"
+        )
+    if stopped:
+        raise StoppedError(
+            f"{len(stopped)} of {planner.cells * len(space.seeds)} trials of sweep "
+            f"{name} stopped at train.time_budget: the same command goes on with them"
         )
     return ledger
 
@@ -123,7 +143,7 @@ def _begin(
         check_same_base(record, values, [*record.space, *space.keys])
         check_code(record.name, code_of(record), code)
         return replace(record, space={**record.space, **shown}, config=config)
-    git = provenance.git_state()
+    git = provenance.git_state(scratch=scratch_of(ledger.home))
     ledger.save_diff(git.diff if git else b"")
     return SweepRecord(
         name=ledger.name,
@@ -142,8 +162,11 @@ def _begin(
 
 def _run_batches(
     launch: "HydraLaunch", ledger: Ledger, planner: Planner, parent: Parent
-) -> list[TrialRecord]:
-    """Run what has not ended, batch by batch; return what failed."""
+) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Run what has not ended, batch by batch; return what failed and what stopped.
+
+    A batch that learns from one with trials that were stopped waits for them.
+    """
     failed: list[TrialRecord] = []
     for batch in planner.batches:
         with ledger.lock():
@@ -154,6 +177,8 @@ def _run_batches(
                 "sweep %s: %d trials, %d of them ended before",
                 *(ledger.name, len(trials), len(trials) - len(waiting)),
             )
+            if not launch.one_by_one:
+                waiting = longest_first(waiting)
             jobs = [(trial.number, trial.overrides) for trial in waiting]
             launch.launch(ledger.name, jobs, wait=False)
             # Those that another process had.
@@ -167,7 +192,10 @@ def _run_batches(
             )
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
-    return failed
+        stopped = [trial for trial in ended if trial.outcome == "stopped"]
+        if stopped:
+            return failed, stopped
+    return failed, []
 
 
 def _draw_best(ledger: Ledger, parent: Parent) -> None:

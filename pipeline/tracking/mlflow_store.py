@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pipeline.errors import StorageError, TrackingError
+from pipeline.processes import importing
 from pipeline.tracking import sqlite_store
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def import_mlflow() -> None:
     # They log an error that is also raised, and that we report.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with importing(), warnings.catch_warnings():
         # What it uses of its libraries' old ways is not for our users to change.
         warnings.simplefilter("ignore", DeprecationWarning)
         # Nor are the type hints of its own models.

@@ -19,10 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.artifacts import file_digest
+from pipeline.core.files import scratch_folder, scratch_of
 from pipeline.errors import RunGoneError, TrackingError
 from pipeline.records import RunRecord, Status, check_finite, run_folder
 from pipeline.tracking import mlflow_model
-from pipeline.tracking.files import artifact_path, check_file, table_json, written
+from pipeline.tracking.files import (
+    artifact_path,
+    check_file,
+    table_json,
+    written,
+)
 from pipeline.tracking.mlflow_limits import (
     LONGEST_NAME,
     LONGEST_TAG,
@@ -112,7 +118,7 @@ def open_mlflow(
         else:
             run = _existing(client, run_id)
         outbox = Outbox(run_folder(home, run.info.run_id))
-        sender = _sender(client, store, run.info.run_id, outbox)
+        sender = _sender(client, store, run.info.run_id, outbox, scratch_of(home))
         known: dict[tuple[str, int], float] = {}
         if run_id is not None:
             sender.flush()
@@ -125,6 +131,7 @@ def open_mlflow(
         store,
         run,
         known,
+        scratch=scratch_of(home),
         system_seconds=system_seconds,
         register_as=register_as,
     )
@@ -144,7 +151,8 @@ def send_unsent(home: Path, record: RunRecord) -> int:
     from mlflow import MlflowClient
 
     outbox = Outbox(run_folder(home, record.run_id))
-    sender = _sender(MlflowClient(store), store, record.run_id, outbox)
+    client = MlflowClient(store)
+    sender = _sender(client, store, record.run_id, outbox, scratch_of(home))
     sender.flush()
     return sender.waiting
 
@@ -194,9 +202,11 @@ class MlflowTracker:
         run: "Run",
         known: Mapping[tuple[str, int], float],
         *,
+        scratch: Path,
         system_seconds: float,
         register_as: str | None,
     ) -> None:
+        self.scratch = scratch
         self.run_id: str = run.info.run_id
         self.uri = store
         self.artifact_uri: str = run.info.artifact_uri
@@ -262,7 +272,7 @@ class MlflowTracker:
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Keep a file with this content."""
-        with written(content, path) as (local, folder):
+        with written(content, path, self.scratch) as (local, folder):
             self.log_file(local, folder)
 
     def log_table(self, table: pa.Table, path: str) -> None:
@@ -327,12 +337,14 @@ class MlflowTracker:
             )
 
 
-def _sender(client: "MlflowClient", store: str, run_id: str, outbox: Outbox) -> Sender:
+def _sender(
+    client: "MlflowClient", store: str, run_id: str, outbox: Outbox, scratch: Path
+) -> Sender:
     from mlflow.exceptions import MlflowException
 
     def deliver(entry: Entry) -> None:
         try:
-            _deliver(client, run_id, entry)
+            _deliver(client, run_id, entry, scratch)
         # An upload that fails raises requests' errors, which are OSErrors.
         except (MlflowException, OSError) as error:
             kind = Refused if _is_refusal(error) else Unreachable
@@ -341,7 +353,7 @@ def _sender(client: "MlflowClient", store: str, run_id: str, outbox: Outbox) -> 
     return Sender(deliver, outbox, store)
 
 
-def _deliver(client: "MlflowClient", run_id: str, entry: Entry) -> None:
+def _deliver(client: "MlflowClient", run_id: str, entry: Entry, scratch: Path) -> None:
     from mlflow import entities as e
 
     match entry:
@@ -356,10 +368,10 @@ def _deliver(client: "MlflowClient", run_id: str, entry: Entry) -> None:
             client.log_batch(run_id, tags=tags, synchronous=True)
         case File(local, path):
             folder, _, _ = path.rpartition("/")
-            with _named(local, path) as file:
+            with _named(local, path, scratch) as file:
                 client.log_artifact(run_id, str(file), folder or None)
         case Model(local, _, register_as):
-            mlflow_model.log_model(client, run_id, local, register_as)
+            mlflow_model.log_model(client, run_id, local, scratch, register_as)
         case Dataset(name, digest, source_type, source, schema, profile):
             dataset = e.Dataset(name, digest, source_type, source, schema, profile)
             context = e.InputTag("mlflow.data.context", "training")
@@ -385,14 +397,14 @@ def _log_input(client: "MlflowClient", run_id: str, given: "DatasetInput") -> No
 
 
 @contextmanager
-def _named(local: Path, path: str) -> Iterator[Path]:
+def _named(local: Path, path: str, scratch: Path) -> Iterator[Path]:
     """Show a file under the last name of an artifact path: MLflow keeps names."""
     name = path.rpartition("/")[2]
     if local.name == name:
         yield local
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        renamed = Path(scratch) / name
+    with scratch_folder(scratch) as folder:
+        renamed = folder / name
         renamed.symlink_to(local)
         yield renamed
 

@@ -1,4 +1,4 @@
-"""Sample the memory and CPU use of this process from time to time."""
+"""Sample the memory and CPU use of this process and its children, now and then."""
 
 import threading
 import time
@@ -45,13 +45,21 @@ class Sampler:
         import psutil
 
         process = psutil.Process()
-        process.cpu_percent()  # the first call begins the measurement
+        # The first call of each begins its measurement.
+        known = {process.pid: process}
+        process.cpu_percent()
         last = False
         while not last:
             last = self._stop.wait(self._seconds)
+            memory = percent = 0.0
+            for found in (process, *process.children(recursive=True)):
+                member = known.setdefault(found.pid, found)
+                with suppress(psutil.NoSuchProcess):  # it has just ended
+                    memory += member.memory_info().rss / 1e6
+                    percent += member.cpu_percent()
             values = {
-                "system/process_memory_megabytes": process.memory_info().rss / 1e6,
-                "system/process_cpu_percent": process.cpu_percent(),
+                "system/process_memory_megabytes": memory,
+                "system/process_cpu_percent": percent,
             }
             # That the disk is full is the main thread's to say.
             with suppress(StorageError):

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from pipeline.core import npz
 from pipeline.core.types import Embeddings, Normalization
-from pipeline.core.vectors import LAYOUT, load_vectors, pack_embeddings, save_vectors
+from pipeline.core.vectors import (
+    LAYOUT,
+    load_first,
+    load_vectors,
+    load_words,
+    pack_embeddings,
+    save_vectors,
+)
 from pipeline.errors import DataError
 
 NORMALIZATION = Normalization(lowercase=True, digits="zero")
@@ -88,3 +95,30 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 
     with pytest.raises(DataError, match="not a sound file of this program"):
         load_vectors(path)
+
+
+def test_the_first_words_are_read_as_they_are_in_the_whole(tmp_path, rng):
+    words = ("a", "bé", "", "d" * 300, "e")
+    center, context = rng.normal(size=(2, 5, 3)).astype(np.float32)
+    path = tmp_path / "vectors.npz"
+    save_vectors(
+        path,
+        Embeddings(words, center, context, Normalization(True, "keep")),
+        synced=False,
+    )
+    whole = load_vectors(path)
+
+    for most in (1, 3, 5, 9):
+        first = load_first(path, most)
+        assert first.words == whole.words[:most]
+        np.testing.assert_array_equal(first.center, whole.center[:most])
+        assert first.normalization == whole.normalization
+    assert load_words(path) == words
+
+
+def test_the_first_words_of_a_damaged_file_are_an_error_of_ours(tmp_path):
+    path = tmp_path / "vectors.npz"
+    path.write_bytes(b"broken")
+
+    with pytest.raises(DataError, match="not a sound file"):
+        load_first(path, 3)

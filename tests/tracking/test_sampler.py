@@ -1,5 +1,7 @@
 """Memory and CPU use, measured beside the work."""
 
+import subprocess
+import sys
 import time
 
 import psutil
@@ -67,3 +69,20 @@ def test_a_full_disk_does_not_end_the_thread_with_a_traceback():
     sampler.start()
     time.sleep(0.05)
     sampler.stop()
+
+
+def test_a_process_that_works_for_the_run_counts():
+    hold = "held = bytearray(300_000_000); print(flush=True); input()"
+    logged = []
+    sampler = Sampler(lambda *a: logged.append(a), time.time(), seconds=60)
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        sampler.start()
+        sampler.stop()
+        child.communicate(b"\n")
+
+    ((values, _),) = logged
+    memory = psutil.Process().memory_info().rss / 1e6
+    assert values["system/process_memory_megabytes"] > memory + 250
