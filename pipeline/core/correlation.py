@@ -79,7 +79,7 @@ class _Ranks:
         _, group = np.unique(values, return_inverse=True)  # (n,)
         order = np.argsort(group, kind="stable")
         starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-        together = times[:, order]
+        together = times.take(order, axis=1)
         if len(starts) < len(order):
             together = np.add.reduceat(together, starts, axis=1)  # (b, groups)
         ranks = together.cumsum(axis=1)  # of the last of a group
@@ -88,4 +88,4 @@ class _Ranks:
         ranks -= together
         ranks -= total
         self.spread = np.einsum("bg,bg,bg->b", together, ranks, ranks)
-        self.of_items = ranks[:, group]
+        self.of_items = ranks.take(group, axis=1)

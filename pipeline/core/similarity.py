@@ -228,20 +228,22 @@ def _near(
         its id, ascending within a row; and its cosine in single precision. At least
         `top_k` words for each row.
     """
-    if top_k < 1:
+    if top_k < 1 or not len(rows):
         return
     narrow = unit.astype(np.float32)
-    step = max(1, batch_rows(len(unit)) // 4)
+    step = min(len(rows), max(1, batch_rows(len(unit)) // 4))
     slack = slack_of(unit.shape[1])
+    # Written over by each: fresh memory costs as much as what is computed.
+    blocks = np.empty((step, len(unit)), np.float32)
     for start in range(0, len(rows), step):
         asked = slice(start, min(start + step, len(rows)))
-        block = narrow[rows[asked]] @ narrow.T  # (rows, V)
+        block = blocks[: asked.stop - start]
+        np.matmul(narrow[rows[asked]], narrow.T, out=block)  # (rows, V)
         # A word is no neighbor of itself.
         block[np.arange(len(block)), rows[asked]] = -np.inf
         least = _reached(block, top_k) - np.float32(slack)
-        which, near = np.divmod(
-            np.flatnonzero(block >= least[:, np.newaxis]), block.shape[1]
-        )
+        places = np.flatnonzero(block >= least[:, np.newaxis])
+        which, near = np.divmod(places, len(unit))
         yield asked, which, near, block[which, near]
 
 
