@@ -103,16 +103,18 @@ class Watcher:
             self._note_source(record)
         loaded = artifacts()
         self._artifacts |= loaded
+        said = {f"stage/{name}_seconds", f"stage/{name}_cached"}
         for artifact in loaded.values():
             if isinstance(artifact, Metrics):
                 values |= artifact.values
+                said |= set(artifact.values)
         # Before any of it is logged: a run that is gone on with logs the same.
         self._note(name, stage, values)
         points: list[tuple[str, float, int | None]] = []
         if result.cached:
             log.info("%s: found in the cache", name)
             points += record.metrics
-        points += [(k, v, None) for k, v in values.items() if k.startswith("stage/")]
+        points += [(k, v, None) for k, v in values.items() if k in said]
         self._tracker.log_series(points)
         for artifact_name, found in loaded.items():
             artifact = self._with_scores(found)

@@ -72,7 +72,7 @@ def grid(home: Path, corpus: Path, jobs: int) -> dict[str, float]:
     runs = [json.loads(path.read_text()) for path in home.glob("runs/*/run.json")]
     stages = {
         name: sum(run["stages"][name]["seconds"] for run in runs)
-        for name in ("ingest", "vocab", "train", "controls", "evaluate")
+        for name in runs[0]["stages"]
     }
     lasted = sum(_moment(run["ended"]) - _moment(run["started"]) for run in runs)
     first = min(_moment(run["started"]) for run in runs)

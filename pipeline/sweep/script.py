@@ -198,11 +198,14 @@ const losses = () => {
     each => each.cell === top[i], {name: name(i), legendrank: 10 + i,
       line: {color: ink.lines[i], width: 2, dash: strokes[i]}})));
   const rows = traces.length;
+  const longest = Math.max(...curves.map(each => each.loss.length));
+  // Few epochs would have places between them, under the same rounded names.
+  const ticks = longest <= 10 ? {dtick: 1} : {nticks: 10};
   byId("losses").style.height = (small.matches ? 300 : 380) + 20 * rows + "px";
   return draw("losses", traces, {showlegend: true, legend: {orientation: "h", x: 0,
     y: 1.02, yanchor: "bottom", entrywidthmode: "fraction",
     entrywidth: 1, font: {size: small.matches ? 11 : 12, color: ink.ink}},
-    xaxis: axis("epoch", {tickformat: ",d", nticks: 10}),
+    xaxis: axis("epoch", {tickformat: ",d", ...ticks}),
     yaxis: axis(kind.selectedOptions[0].textContent + " (nats per pair)")});
 };
 
