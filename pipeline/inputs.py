@@ -1,12 +1,15 @@
-"""Check that the files a record names are still what they were."""
+"""Check the files that a run is to read: that they are there, and what they were."""
 
+import os
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import file_digest
-from pipeline.config import AnyConfig
-from pipeline.errors import DataError
+from pipeline.config import AnyConfig, Config
+from pipeline.dag import SCORING, STAGES
+from pipeline.engine import select
+from pipeline.errors import ConfigError, DataError
 from pipeline.fields import ReadsFiles
 from pipeline.records import RunRecord
 
@@ -18,6 +21,30 @@ FILE_KEYS = (
 
 # Stages that read the files that `evaluate` names.
 _SAME_AS_EVALUATE = {"controls", "vector_controls"}
+
+
+def check_files(config: AnyConfig) -> None:
+    """Check that the files are there that the stages to be run will read.
+
+    They are looked for again when their stage begins; but that may be hours later.
+
+    Raises:
+        ConfigError: naming the key, and the file or pattern that is none.
+    """
+    dag = STAGES if isinstance(config, Config) else SCORING
+    for stage in select(dag, config.targets):
+        settings = config.stages[stage.name]
+        if not isinstance(settings, ReadsFiles):
+            continue
+        try:
+            files = settings.input_files()
+        except DataError as error:
+            raise ConfigError(str(error)) from error
+        for label, path in files.items():
+            # Unlike Path.is_file, also where no file could have such a name.
+            if not os.path.isfile(path):  # noqa: PTH113
+                key = f"{stage.name}.{label}" if hasattr(settings, label) else label
+                raise ConfigError(f"{key}: expected a file, found none at {path}")
 
 
 def named_by_user(values: Mapping[str, Any], changes: Sequence[str]) -> set[str]:

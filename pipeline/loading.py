@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pipeline.core.files import expanded
 from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
-from pipeline.errors import TrackingError
+from pipeline.errors import ConfigError, TrackingError
 from pipeline.records import RunRecord, load_record
 
 if TYPE_CHECKING:
@@ -38,26 +38,46 @@ def read_values(values: dict[str, Any]) -> tuple["AnyConfig", dict[str, Any]]:
     """Check a configuration, and put the file in a run's place that it names.
 
     A stage reads files, and does not know runs; and `last` would be another run
-    when the record of this one is read.
+    when the record of this one is read. Nothing is made yet: what cannot be run is
+    refused before it leaves a trace.
 
     Returns:
         The configuration, and the same as plain values.
 
     Raises:
-        ConfigError: naming every bad key in full, its value and what is legal.
+        ConfigError: naming every bad key in full, its value and what is legal; a
+            file to be read that is not there; a home that cannot be.
         TrackingError: if there is no such run.
     """
     # Not with the module: who only loads vectors needs none of the stages.
     from pipeline.config import check_config
+    from pipeline.inputs import check_files
 
     config = check_config(values)
+    home = config.home_folder
+    _check_top(home)
     for group, key in _RUN_KEYS:
         named = values.get(group, {}).get(key)
         if named is not None:
-            path = vectors_file(named, config.home_folder)
+            path = vectors_file(named, home)
             placed = {**values[group], key: str(path.absolute())}
             values = {**values, group: placed}
-    return check_config(values), values
+    config = check_config(values)
+    check_files(config)
+    return config, values
+
+
+def _check_top(home: Path) -> None:
+    """Check that home lies on this machine: below a folder of the root that is there.
+
+    That of another machine, or of a disk that is not mounted, is not made.
+    """
+    for top in home.parents[-2:-1]:
+        if not top.exists():
+            raise ConfigError(
+                f"home: {home} lies below {top}, which is not on this machine. Set "
+                "home, or W2V_HOME, to another folder"
+            )
 
 
 def vectors_file(run_or_path: str | Path, home: str | Path | None = None) -> Path:

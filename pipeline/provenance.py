@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pipeline.core.files import scratch_folder
+from pipeline.errors import StorageError
+
 log = logging.getLogger(__name__)
 
 _GIT_SECONDS = 20  # a checkout on a slow network disk; not a hang
@@ -76,11 +79,13 @@ class Environment:
     packages: Mapping[str, str]
 
 
-def git_state(folder: Path | None = None) -> Git | None:
+def git_state(folder: Path | None = None, *, scratch: Path | None = None) -> Git | None:
     """Return the state of the checkout that holds this package.
 
     Args:
         folder: Top of the checkout; by default the folder around `pipeline`.
+        scratch: Where an index is held for a moment; by default the system's folder
+            for such files.
 
     Returns:
         None where the code is not in git: installed from a wheel, or before the
@@ -101,8 +106,8 @@ def git_state(folder: Path | None = None) -> Git | None:
         log.warning("the git commit is not recorded: %s", error)
         return None
     try:
-        return Git(commit, _diff(git, top))
-    except (subprocess.SubprocessError, OSError) as error:
+        return Git(commit, _diff(git, top, scratch))
+    except (subprocess.SubprocessError, OSError, StorageError) as error:
         log.warning("changes since commit %s are not recorded: %s", commit[:12], error)
         return None
 
@@ -156,17 +161,17 @@ def usable_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _diff(git: str, top: Path) -> bytes:
+def _diff(git: str, top: Path, scratch: Path | None) -> bytes:
     """Return the patch from HEAD to the working tree.
 
     An index and an object store of its own let untracked files take part while
     the checkout itself stays untouched.
     """
     objects = call_git(git, top, "rev-parse", "--git-path", "objects").decode().strip()
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder(scratch or Path(tempfile.gettempdir())) as held:
         aside = {
-            "GIT_INDEX_FILE": str(Path(scratch) / "index"),
-            "GIT_OBJECT_DIRECTORY": scratch,
+            "GIT_INDEX_FILE": str(held / "index"),
+            "GIT_OBJECT_DIRECTORY": str(held),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(top / objects),
         }
         call_git(git, top, "read-tree", "HEAD", aside=aside)

@@ -15,7 +15,7 @@ from pipeline import engine, provenance, resume, unsent
 from pipeline.artifacts import json_digest
 from pipeline.cache import Cache
 from pipeline.config import AnyConfig, Config
-from pipeline.core.files import make_folder
+from pipeline.core.files import make_folder, scratch_of
 from pipeline.core.interrupts import held_interrupts
 from pipeline.dag import SCORING, STAGES
 from pipeline.earlier import earlier_caches
@@ -84,7 +84,7 @@ def run_pipeline(
     # Where matplotlib keeps its list of fonts; by default that is outside home.
     if not os.environ.get("MPLCONFIGDIR"):
         os.environ["MPLCONFIGDIR"] = str(home / "cache" / "matplotlib")
-    git = part.git if part else provenance.git_state()
+    git = part.git if part else provenance.git_state(scratch=scratch_of(home))
     environment = provenance.environment()
     task = resume.task_digest(stages, config.stages, values, repeats)
     watcher = None

@@ -3,10 +3,8 @@
 import json
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import provenance
@@ -14,6 +12,7 @@ from pipeline.cache import Record
 from pipeline.config import AnyConfig, Config, to_yaml
 from pipeline.core.checkpoint import save_checkpoint
 from pipeline.core.figures.explorer.scores import with_scores
+from pipeline.core.files import scratch_folder
 from pipeline.core.types import Figures, Metrics, Tables
 from pipeline.engine import StageResult
 from pipeline.errors import W2VError
@@ -214,8 +213,8 @@ class Watcher:
         names = ("encoded", "vocab", "embeddings", "history", "snapshots")
         results = {name: self._artifacts[name] for name in names}
         checkpoint = last_checkpoint(config, **results)
-        with tempfile.TemporaryDirectory() as scratch:
-            path = save_checkpoint(Path(scratch), checkpoint, synced=False)
+        with scratch_folder(self._tracker.scratch) as folder:
+            path = save_checkpoint(folder, checkpoint, synced=False)
             self._tracker.log_file(path, "checkpoints")
 
     def _close_bar(self, stage: str) -> None:

@@ -49,8 +49,22 @@ def shared() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder for compiled code: each kernel is compiled once in all."""
-    folder = tmp_path_factory.mktemp("numba")
+    folder = common_folder(tmp_path_factory, "numba")
     os.environ["W2V_KERNEL_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Folder for matplotlib's list of fonts: it is made once in all."""
+    os.environ["MPLCONFIGDIR"] = str(common_folder(tmp_path_factory, "matplotlib"))
+
+
+def common_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Return a folder that all workers share."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
     return folder
 
 

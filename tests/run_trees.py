@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -16,7 +17,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
-SECONDS = 60  # for a job; an edit may have made a loop endless
+# For a job, as an edit may have made a loop endless: some times what a sound one takes.
+CPU_SECONDS, SECONDS = 20, 120
 
 
 def run(job):
@@ -111,6 +113,7 @@ def forked(job):
         os.environ["MPLCONFIGDIR"] = job["fonts"]
         os.environ["W2V_KERNEL_CACHE"] = job["kernels"]
         status = 1
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         try:
             answer = load(job) if "stage" in job else run(job)
             with os.fdopen(its, "w") as pipe:

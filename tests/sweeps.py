@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import forks
+
 from pipeline.records import GitRecord, TrackingRecord
 from pipeline.sweep.config import SweepConfig
 from pipeline.sweep.ledger import SweepRecord
@@ -60,14 +62,8 @@ SMALL = (
 
 def w2v(home: Path, *arguments: str, code: int = 0, **variables: str):
     """Run a command, check its exit code and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(home)} | variables,
-        timeout=250,
-    )
+    environment = os.environ | {"W2V_HOME": str(home)} | variables
+    done = forks.run(*arguments, env=environment)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done

@@ -3,10 +3,9 @@
 import contextlib
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 from pipeline.engine import explain
@@ -165,14 +164,8 @@ def test_a_rerun_has_no_time_budget(make_run, whole, tmp_path):
 
 
 def test_the_command_line_ends_with_its_own_code(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", *TINY, SOON],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(tmp_path)},
-        timeout=240,
-    )
+    environment = os.environ | {"W2V_HOME": str(tmp_path)}
+    done = forks.run("run", *TINY, SOON, env=environment)
 
     assert done.returncode == 75, done.stderr
     assert "\nKILLED: stopped after epoch 1 of 3, at train.time_budget" in done.stdout

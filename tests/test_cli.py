@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import forks
 import pytest
 
 from pipeline import cli, composition
@@ -22,15 +23,7 @@ SMOKE = ("experiment=smoke", "visualize.projections=[]")
 
 def w2v(*arguments: str, home: Path, **options) -> subprocess.CompletedProcess:
     environment = os.environ | {"W2V_HOME": str(home)} | options.pop("env", {})
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=240,
-        **options,
-    )
+    return forks.run(*arguments, env=environment, **options)
 
 
 def last_line(text: str) -> str:
@@ -181,6 +174,72 @@ def test_bad_usage_exits_with_2_and_one_clear_error(arguments, message, tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("flag", [(), ("-m",)])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("tag.word_classes=none/x.npz", "targets=[tag]"),
+            "tag.word_classes: expected a file, found none at",
+        ),
+        (
+            ("evaluate.against=none/x.npz",),
+            "evaluate.against: expected a file, found none at",
+        ),
+        (
+            ("evaluate.similarity_files=[none.txt]",),
+            "evaluate.similarity_files: expected a file or files",
+        ),
+        (
+            ("ingest=conll_files", "ingest.path=none"),
+            "ingest.path: expected a folder, found none at none",
+        ),
+    ],
+)
+def test_a_file_that_is_not_there_is_named_before_anything_runs(
+    tmp_path, arguments, message, flag
+):
+    done = w2v(
+        *("run", *flag, "ingest=newswire", *arguments), home=tmp_path / "home",
+        cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 2, done.stderr
+    assert f"error: {message}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_a_stage_that_does_not_run_need_not_be_there(tmp_path):
+    arguments = ("tag.word_classes=none/x.npz", "targets=[vocab]", "tracking=off")
+    done = w2v("run", "experiment=smoke", *arguments, home=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(Path("/kaggle").exists(), reason="this is Kaggle")
+@pytest.mark.parametrize("corpus", [(), ("ingest=newswire",)])
+def test_the_preset_of_another_machine_is_refused_before_anything_is_made(
+    tmp_path, corpus
+):
+    elsewhere = {"W2V_HOME": "/kaggle/working/runs"}  # as the preset has it
+    done = w2v(
+        "run", "experiment=kaggle", *corpus, home=tmp_path, env=elsewhere, cwd=tmp_path
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: home: /kaggle/working/runs lies below /kaggle, which is not on this "
+        "machine. Set home, or W2V_HOME, to another folder\n"
+    )
+    assert not Path("/kaggle").exists()
+
+    # With another home, the corpus is what is missed.
+    done = w2v("run", "experiment=kaggle", home=tmp_path / "home", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: ingest.path: expected a folder, found none at /kaggle" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_command_exits_with_2(tmp_path):
     assert w2v("fly", home=tmp_path).returncode == 2
 
@@ -211,16 +270,10 @@ def test_debug_shows_the_traceback(tmp_path):
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_run_is_marked_killed(tmp_path, sent, code):
-    command = (
-        *(sys.executable, "-m", "pipeline", "run", "experiment=smoke"),
-        *("tracking=off", "train.epochs=100000", "targets=[train]"),
-    )
-    process = subprocess.Popen(
-        command,
+    process = forks.start(
+        *("run", "experiment=smoke", "tracking=off"),
+        *("train.epochs=100000", "targets=[train]"),
         env=os.environ | {"W2V_HOME": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
     )
     # It trains once the first checkpoint is there.
     deadline = time.monotonic() + 120
@@ -244,11 +297,21 @@ def test_nothing_is_written_outside_home(tmp_path):
     for folder in ("user", "cwd", "tmp", "home"):
         (tmp_path / folder).mkdir()
     environment = {"HOME": str(tmp_path / "user"), "TMPDIR": str(tmp_path / "tmp")}
-    done = w2v(
-        *("run", *SMOKE),
-        home=tmp_path / "home",
+    # In a process of its own: libraries look for folders as they are imported.
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "run", *SMOKE],
+        capture_output=True,
+        text=True,
+        check=False,
         cwd=tmp_path / "cwd",
-        env=environment | {"XDG_CACHE_HOME": "", "MPLCONFIGDIR": ""},
+        env=os.environ
+        | environment
+        | {
+            "W2V_HOME": str(tmp_path / "home"),
+            "XDG_CACHE_HOME": "",
+            "MPLCONFIGDIR": "",
+        },
+        timeout=240,
     )
 
     assert done.returncode == 0, done.stderr
@@ -280,14 +343,7 @@ def test_a_home_of_nobody_is_an_error_of_usage(tmp_path, command):
 
 def test_a_full_disk_under_the_output_is_said_once(first, home):
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "show", first, "--home", str(home)],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        done = w2v("show", first, home=home, stdout=full)
 
     assert done.returncode == 1
     told = "error: cannot write the output: No space left on device\n"
@@ -356,13 +412,7 @@ sys.argv = ["w2v", "run", "experiment=smoke", "tracking=off", "targets=[ingest]"
 from pipeline.cli import main
 main()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(tmp_path)},
-    )
+    done = w2v(home=tmp_path, code=script)
 
     assert done.returncode == 130, done.stderr
     statuses = [
@@ -384,24 +434,24 @@ def test_help_lists_the_subcommands_and_the_groups(tmp_path):
     assert re.search(r"^experiment: .*quickstart", groups, re.MULTILINE)
 
 
-@pytest.mark.parametrize("library", ["mlflow", "umap", "numba", "datasets", "sklearn"])
-def test_help_and_a_config_error_import_nothing_heavy(library, tmp_path):
-    for arguments in (["--help"], ["run", "train.dim=0"]):
-        script = (
-            "import sys\n"
-            f"sys.argv = ['w2v', *{arguments}]\n"
-            "from pipeline.cli import main\n"
-            "try:\n    main()\nexcept SystemExit:\n    pass\n"
-            f"assert {library!r} not in sys.modules\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"W2V_HOME": str(tmp_path)},
-        )
-        assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "train.dim=0"]])
+def test_help_and_a_config_error_import_nothing_heavy(arguments, tmp_path):
+    heavy = {"mlflow", "umap", "numba", "datasets", "sklearn"}
+    script = (
+        "import sys\n"
+        f"sys.argv = ['w2v', *{arguments}]\n"
+        "from pipeline.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"assert not {heavy} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"W2V_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_tracking_off_imports_no_mlflow(tmp_path):

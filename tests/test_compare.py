@@ -2,9 +2,8 @@
 
 import json
 import os
-import subprocess
-import sys
 
+import forks
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -94,13 +93,28 @@ def test_a_file_of_vectors_stands_for_a_run(runs, tmp_path):
 
     done = compare(home, first, path)
 
-    page = home / "compare" / f"{first[:12]}-_b_mine_yours.html"
+    (page,) = home.glob(f"compare/{first[:12]}-_b_mine_yours_*.html")
     assert done.output.splitlines()[-1] == f"page: {page}"
     content = page.read_bytes()
     assert b"<b>mine" not in content
     assert b"&lt;b&gt;mine &amp; yours.npz" in content
     # The run has scores, and the file none.
     assert all(row[2] == ["", ""] for row in Elements(content).spec["headlines"])
+
+
+def test_files_of_one_name_have_pages_of_their_own(runs, tmp_path):
+    home, first, _ = runs
+    embeddings = load(first, home)
+    paths = [tmp_path / folder / "same.npz" for folder in "abc"]
+    for path in paths:
+        path.parent.mkdir()
+        save_vectors(path, embeddings)
+
+    pages = {compare(home, paths[0], p).output.splitlines()[-1] for p in paths[1:]}
+    again = compare(home, *paths[:2]).output.splitlines()[-1]
+
+    assert len(pages) == 2
+    assert again in pages
 
 
 def test_the_page_goes_where_it_is_told_and_overwrites_nothing_unasked(runs, tmp_path):
@@ -183,15 +197,9 @@ def test_a_scoring_of_vectors_from_elsewhere_is_a_run(runs, tmp_path):
         for word, row in zip(embeddings.words, embeddings.center.tolist(), strict=True)
     ]
     path.write_text("\n".join(lines) + "\n")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "evaluate", str(path)),
-            *(override for override in SMALL if override.startswith("ingest")),
-            *("tracking=off", "evaluate.builtin_analogies=false"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = forks.run(
+        *("evaluate", str(path), "tracking=off", "evaluate.builtin_analogies=false"),
+        *(override for override in SMALL if override.startswith("ingest")),
         env=os.environ | {"W2V_HOME": str(home)},
     )
     assert done.returncode == 0, done.stderr[-2000:]

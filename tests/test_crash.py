@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import forks
 import pytest
 
 STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
@@ -106,13 +107,8 @@ def run(home: Path, plan: dict, *overrides: str) -> Ending:
         "W2V_CRASH": json.dumps(plan),
         "W2V_CRASH_LOG": str(log),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, *SETTINGS, *overrides],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | environment,
-        timeout=250,
+    done = forks.run(
+        *(*SETTINGS, *overrides), env=os.environ | environment, code=DRIVER
     )
     return Ending(done.returncode, json.loads(log.read_text()), done.stderr)
 

@@ -4,25 +4,18 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import forks
 import pytest
 
 SMOKE = ("experiment=smoke", "visualize.projections=[]")
 
 
 def w2v(*arguments: str, home: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(home)},
-        timeout=240,
-    )
+    return forks.run(*arguments, env=os.environ | {"W2V_HOME": str(home)})
 
 
 def records(home: Path) -> list[dict]:

@@ -6,11 +6,11 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 import unicodedata
 from contextlib import closing
 from pathlib import Path
 
+import forks
 import pytest
 
 # Each without white space, as a token is.
@@ -59,14 +59,8 @@ SMALL = (
 
 
 def w2v(*arguments: str, home: Path) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        capture_output=True,
-        check=False,
-        env=os.environ | {"W2V_HOME": str(home)},
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    done = forks.run(*arguments, env=os.environ | {"W2V_HOME": str(home)}, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
     return done
 
 
@@ -177,7 +171,7 @@ def test_the_store_holds_the_run(run):
 def test_a_terminal_gets_no_controls(run):
     _, home = run
     for command in (("similar", "the", "--top-k", "100"), ("show", "last")):
-        out = w2v(*command, home=home).stdout.decode()
+        out = w2v(*command, home=home).stdout
         controls = {c for c in out if unicodedata.category(c) in {"Cc", "Cf", "Zl"}}
         assert controls <= {"\n", "\u200d"}, command  # a joiner belongs to its emoji
         assert max(map(len, out.splitlines())) < 1000

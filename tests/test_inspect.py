@@ -103,6 +103,15 @@ def test_a_sound_checkpoint_is_told_whole(tmp_path, inspected, capsys):
     }
 
 
+@pytest.mark.parametrize(("blocks", "said"), [(1, "1 block"), (2, "2 blocks")])
+def test_what_is_done_of_the_next_epoch_is_told(tmp_path, capsys, blocks, said):
+    path = save_checkpoint(tmp_path, replace(STATE, begun=Begun(blocks, 1.5, 4, 0.02)))
+
+    assert call(str(path)) == 0
+
+    assert f"after epoch 3 and {said} of the next; words" in capsys.readouterr().out
+
+
 def test_the_loss_is_plotted(tmp_path, capsys):
     path = save_checkpoint(tmp_path, STATE)
 

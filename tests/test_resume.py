@@ -4,13 +4,11 @@ import json
 import multiprocessing
 import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import forks
 import pytest
 
 from pipeline import resume, unsent
@@ -283,13 +281,12 @@ def test_a_run_at_work_sends_its_own(store):
     assert unsent.send(store, load_record(store, run_id)) == 0
 
 
-def command(home: Path, *overrides: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        (sys.executable, "-m", "pipeline", "run", "experiment=smoke", *overrides),
+def command(home: Path, *overrides: str, interrupts: int = 0) -> forks.Forked:
+    return forks.start(
+        *((str(interrupts),) if interrupts else ()),
+        *("run", "experiment=smoke", *overrides),
         env=os.environ | {"W2V_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        code=INTERRUPTED if interrupts else None,
     )
 
 
@@ -297,22 +294,34 @@ def records(home: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in home.glob("runs/*/run.json")]
 
 
+# Runs the command, which gets Ctrl-C at the end of an epoch, once or twice.
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pipeline.watcher import StageReport
+
+metrics, times = StageReport.metrics, int(sys.argv.pop(1))
+
+def press():
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+def interrupting(self, values, step=None):
+    metrics(self, values, step)
+    if step == 3:
+        threading.Thread(target=press).start()
+
+StageReport.metrics = interrupting
+from pipeline.cli import main
+main()
+"""
+
+
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_interrupted_goes_on_as_the_same_run_in_mlflow(tmp_path, times):
-    epochs = 40
-    arguments = (
-        *("targets=[train]", "ingest.sentences=4000", f"train.epochs={epochs}"),
-        "train.checkpoint_share=1",
-    )
-    process = command(tmp_path, *arguments)
-    deadline = time.monotonic() + 200
-    while not list(tmp_path.glob("cache/workspaces/train-*/checkpoint-*.npz")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.01)
+    epochs = 10
+    arguments = ("targets=[train]", f"train.epochs={epochs}")
+    process = command(tmp_path, *arguments, interrupts=times)
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors

@@ -4,15 +4,14 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import forks
 import pytest
 
-from pipeline.doctor import examine
+from pipeline.doctor.examination import examine
 
 STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
 
@@ -20,12 +19,9 @@ STAGES = ("ingest", "vocab", "train", "controls", "evaluate", "visualize")
 def at_once(number: int, home: Path, *overrides: str) -> list[tuple[str, str]]:
     """Start one command many times at the same moment; return (stdout, stderr)."""
     processes = [
-        subprocess.Popen(
-            (sys.executable, "-m", "pipeline", "run", "experiment=smoke", *overrides),
+        forks.start(
+            *("run", "experiment=smoke", *overrides),
             env=os.environ | {"W2V_HOME": str(home)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
         for _ in range(number)
     ]

@@ -32,10 +32,16 @@ class LedgerSweeper(Sweeper):
             ConfigError: if the overrides do not describe a sweep, or one that
                 differs from the one of its name.
             SweepError: if trials failed.
+            StoppedError: if trials stopped at their time budget.
         """
-        from pipeline.commands.sweep import print_summary
+        from pipeline.commands.sweep import print_stopped, print_summary
+        from pipeline.errors import StoppedError
         from pipeline.sweep.launch import HydraLaunch
         from pipeline.sweep.sweeper import run_sweep
 
         launch = HydraLaunch(*self._given)
-        print_summary(run_sweep(launch, tuple(arguments)))
+        try:
+            print_summary(run_sweep(launch, tuple(arguments)))
+        except StoppedError as stop:
+            print_stopped(stop)
+            raise

@@ -1,5 +1,7 @@
 """`w2v compare`: two runs on one page."""
 
+import hashlib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 _SHOWN = 10  # words and scores that are printed
 
 _ID_DIGITS = 12  # of a run, in names
+_FILE_DIGITS = 6  # of where a file lies: some have the same name
 
 
 @click.command()
@@ -104,10 +107,12 @@ def _name(run: str, record: "RunRecord | None") -> str:
 
 
 def _slug(run: str, record: "RunRecord | None") -> str:
-    """Return a file name's part for a run."""
+    """Return a file name's part for a run, which no other run or file has."""
     if record is not None:
         return record.run_id[:_ID_DIGITS]
-    return re.sub(r"[^A-Za-z0-9_]+", "_", Path(run).stem)[:40] or "file"
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", Path(run).stem)[:40] or "file"
+    place = os.fsencode(Path(run).absolute())
+    return f"{stem}_{hashlib.sha256(place).hexdigest()[:_FILE_DIGITS]}"
 
 
 def _groups(embeddings: "Embeddings", found: "Comparison") -> "Ids":

@@ -133,7 +133,8 @@ def _position(told: Mapping[str, Any]) -> str:
     begun = told["begun"]
     within = ""
     if isinstance(begun, dict) and "blocks" in begun:
-        within = f" and {begun['blocks']} blocks of the next"
+        blocks = "block" if begun["blocks"] == 1 else "blocks"
+        within = f" and {begun['blocks']} {blocks} of the next"
     return f"after epoch {told['epoch']}{within}; words done: {told['words_done']}"
 
 

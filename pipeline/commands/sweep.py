@@ -11,6 +11,7 @@ import click
 from pipeline.commands.options import as_json, home
 
 if TYPE_CHECKING:
+    from pipeline.errors import StoppedError
     from pipeline.sweep.ledger import Ledger, TrialRecord
     from pipeline.sweep.results import SweepResults, TrialResult
 
@@ -169,6 +170,11 @@ def print_summary(ledger: "Ledger") -> None:
         click.echo(f"best {results.objective} {cell.mean:.4f}: {_shown(cell.cell)}")
         _print_caution(results)
     click.echo(f"sweep: {results.name}")
+
+
+def print_stopped(stop: "StoppedError") -> None:
+    """Say which trials are to be gone on with."""
+    click.echo(f"\n{stop}")
 
 
 def _print_caution(results: "SweepResults") -> None:

@@ -23,7 +23,7 @@ def doctor(fix: bool, as_json: bool, home: Path) -> None:
     live process works with is never touched. Exit code 0 if all is well or mended,
     1 if something remains.
     """
-    from pipeline.doctor import mend, report
+    from pipeline.doctor.examination import mend, report
     from pipeline.errors import ConfigError
     from pipeline.sizes import show_size
 

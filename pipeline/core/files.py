@@ -1,6 +1,7 @@
 """Files that are whole whenever they are read."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -84,6 +85,27 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def scratch_of(home: Path) -> Path:
+    """Return the folder below home of files that are needed for a moment."""
+    return home / "tmp"
+
+
+@contextmanager
+def scratch_folder(scratch: Path) -> Iterator[Path]:
+    """Make a folder within `scratch` that goes at the end.
+
+    Raises:
+        StorageError: if it cannot be made.
+    """
+    make_folder(scratch)
+    try:
+        held = tempfile.TemporaryDirectory(dir=scratch)
+    except OSError as error:
+        raise _unwritable(scratch, error) from error
+    with held as folder:
+        yield Path(folder)
 
 
 def sync(path: Path) -> None:

@@ -132,7 +132,8 @@ class Session:
             return
         if time.monotonic() + self._writer.cost >= self._deadline:
             epoch, begun = self.state.epoch, self.state.begun
-            within = f" and {begun.blocks} blocks of the next" if begun else ""
+            blocks = "block" if begun and begun.blocks == 1 else "blocks"
+            within = f" and {begun.blocks} {blocks} of the next" if begun else ""
             raise StoppedError(f"stopped after epoch {epoch}{within}")
 
     def checkpoint(self) -> None:

@@ -6,7 +6,7 @@ number: a YAML file that is edited in mid-sweep changes nothing.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,10 @@ class HydraLaunch:
         return bool(self.master.targets)
 
     @property
-    def launcher(self) -> dict[str, Any]:
-        """The configuration of what runs trials, as plain values."""
-        plain = OmegaConf.to_container(self.master.hydra.launcher, resolve=True)
-        return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+    def launcher(self) -> Mapping[str, Any]:
+        """The configuration of what runs trials; a value is resolved when read."""
+        chosen: Mapping[str, Any] = self.master.hydra.launcher
+        return chosen
 
     @property
     def one_by_one(self) -> bool:

@@ -28,7 +28,8 @@ from pipeline.sweep.config import SweepConfig
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["planned", "finished", "failed", "pruned"]
+# A trial that is stopped, at the end of train.time_budget, is gone on with.
+Outcome = Literal["planned", "finished", "failed", "pruned", "stopped"]
 
 DIFF = "uncommitted.diff"
 

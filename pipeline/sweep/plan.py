@@ -2,9 +2,10 @@
 
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.artifacts import json_digest
@@ -23,13 +24,16 @@ log = logging.getLogger(__name__)
 
 # What can differ between trials that are the same: where things lie and how fast
 # they are computed, never what comes out.
+BUDGET = "train.time_budget"
 _ASIDE = (
     *("home", "cache.", "visualize."),
     *("train.threads", "train.kernel_cache"),
-    *("train.keep_checkpoints", "train.checkpoint_share"),
+    *("train.keep_checkpoints", "train.checkpoint_share", BUDGET),
 )
 _SHOWN = 4
 _LONGEST_NAME = 40
+
+_COSTS = ("dim", "window", "negatives", "epochs")
 
 # What may be another when a sweep is gone on with: more of the same.
 _GROWS = ("name", "seeds", "trials", "space")
@@ -83,7 +87,7 @@ def default_name(
     axes: Sequence[Axis], fixed: Sequence[str], config: SweepConfig
 ) -> str:
     """Return a name for a sweep, made of its space: equal commands have equal names."""
-    where = ("home=", "hydra.", "hydra/")
+    where = ("home=", "hydra.", "hydra/", f"{BUDGET}=")
     typed = {
         "axes": sorted([axis.key, axis.text] for axis in axes),
         "fixed": sorted(text for text in fixed if not text.startswith(where)),
@@ -224,8 +228,27 @@ class Planner:
         """
         trials = self._ledger.trials()
         if self._config.search == "grid":
-            return self._add_by_identity(trials, self._grid[batch.start : batch.stop])
-        return self._add_by_index(trials, batch)
+            cells = self._grid[batch.start : batch.stop]
+            planned = self._add_by_identity(trials, cells)
+        else:
+            planned = self._add_by_index(trials, batch)
+        return [self._with_budget(trial) for trial in planned]
+
+    def _with_budget(self, trial: TrialRecord) -> TrialRecord:
+        """Return a trial with the time budget that the command gives it.
+
+        How long it may take at a time is no part of what it is.
+        """
+        if trial.ended or BUDGET in trial.cell or "train" not in trial.config:
+            return trial
+        budget = self.first_values()["train"].get("time_budget")
+        train = trial.config["train"]
+        if train.get("time_budget") == budget:
+            return trial
+        config = {**trial.config, "train": {**train, "time_budget": budget}}
+        changed = replace(trial, config=config)
+        self._ledger.save_trial(changed)
+        return changed
 
     def _add_by_identity(
         self, trials: list[TrialRecord], cells: Sequence[Cell]
@@ -312,6 +335,20 @@ class Planner:
     def _save(self, added: Sequence[TrialRecord]) -> None:
         for trial in added:
             self._ledger.save_trial(trial)
+
+
+def longest_first(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Sort trials by what the time of a training grows with, of what is often swept.
+
+    Where several run at once, the last to end then keeps fewer cores waiting (Graham
+    1969, "Bounds on Multiprocessing Timing Anomalies").
+    """
+
+    def work(trial: TrialRecord) -> int:
+        train = trial.config.get("train", {})
+        return math.prod(train.get(key, 1) for key in _COSTS)
+
+    return sorted(trials, key=work, reverse=True)
 
 
 def _trial(

@@ -12,7 +12,7 @@ from pipeline.sweep.ledger import Ledger, SweepRecord, TrialRecord, flat
 from pipeline.tracking.addresses import run_address, view_address, view_key
 
 Plain = str | int | float | bool | None
-Status = Literal["finished", "failed", "pruned", "running", "missing"]
+Status = Literal["finished", "failed", "pruned", "stopped", "running", "missing"]
 
 _VECTORS = "vectors/vectors.npz"
 
@@ -25,7 +25,8 @@ class TrialResult:
         number: Its number in the sweep.
         cell: Swept key -> value, without the seed.
         seed: Its seed.
-        status: `missing` if it was not run to an end and does not run.
+        status: `stopped` at the end of its time budget; `missing` if it was not run
+            to an end in another way, and does not run.
         error: Why it did not finish; empty if it did.
         metrics: Last value by name.
         history: Metric -> its value after each epoch.
@@ -197,7 +198,7 @@ def _status(ledger: Ledger, trial: TrialRecord) -> Status:
         return trial.outcome
     if ledger.is_running(trial.number):
         return "running"
-    return "failed" if trial.outcome == "failed" else "missing"
+    return trial.outcome if trial.outcome in ("failed", "stopped") else "missing"
 
 
 def _plain(value: object) -> Plain:

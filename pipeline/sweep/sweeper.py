@@ -1,18 +1,18 @@
 """Run a sweep: plan its trials, launch what is missing, say what came of it."""
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import provenance
 from pipeline.config import check_config
+from pipeline.core.files import scratch_of
 from pipeline.core.score_files import named_files
 from pipeline.core.similarity import WordPair, read_pairs
-from pipeline.errors import SweepError, W2VError
+from pipeline.errors import StoppedError, SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline
 from pipeline.sweep.config import SweepConfig, read_sweep
@@ -25,6 +25,7 @@ from pipeline.sweep.plan import (
     check_same_base,
     check_same_search,
     default_name,
+    longest_first,
     read_space,
 )
 from pipeline.sweep.results import (
@@ -59,6 +60,7 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             its name; nothing is run then.
         SweepError: if the code differs from that which the sweep began with, or
             trials failed; the others have run then.
+        StoppedError: if trials were stopped at their time budget, and none failed.
         KeyboardInterrupt: if interrupted; the same command goes on.
     """
     from pipeline.sweep.launch import Composer
@@ -98,9 +100,9 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
         message = "interrupted"
         try:
             ready()
-            failed = _run_batches(launch, ledger, planner, parent)
+            failed, stopped = _run_batches(launch, ledger, planner, parent)
             processes.close()
-            if not launch.targets_given:
+            if not launch.targets_given and not stopped:
                 _draw_best(ledger, parent)
             _report(ledger, parent)
             status, message = "FINISHED", ""
@@ -114,6 +116,11 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             f"{len(failed)} of {planner.cells * len(space.seeds)} trials failed, such "
             f"as {failed[0].number}: {failed[0].error}. w2v sweep show {name} lists "
             "them; the same command runs them again"
+        )
+    if stopped:
+        raise StoppedError(
+            f"{len(stopped)} of {planner.cells * len(space.seeds)} trials of sweep "
+            f"{name} stopped at train.time_budget: the same command goes on with them"
         )
     return ledger
 
@@ -136,7 +143,7 @@ def _begin(
         check_same_base(record, values, [*record.space, *space.keys])
         check_code(record.name, code_of(record), code)
         return replace(record, space={**record.space, **shown}, config=config)
-    git = provenance.git_state()
+    git = provenance.git_state(scratch=scratch_of(ledger.home))
     ledger.save_diff(git.diff if git else b"")
     return SweepRecord(
         name=ledger.name,
@@ -155,8 +162,11 @@ def _begin(
 
 def _run_batches(
     launch: "HydraLaunch", ledger: Ledger, planner: Planner, parent: Parent
-) -> list[TrialRecord]:
-    """Run what has not ended, batch by batch; return what failed."""
+) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Run what has not ended, batch by batch; return what failed and what stopped.
+
+    A batch that learns from one with trials that were stopped waits for them.
+    """
     failed: list[TrialRecord] = []
     for batch in planner.batches:
         with ledger.lock():
@@ -168,8 +178,7 @@ def _run_batches(
                 *(ledger.name, len(trials), len(trials) - len(waiting)),
             )
             if not launch.one_by_one:
-                # The longest first: the last to end then keeps fewer cores waiting.
-                waiting.sort(key=lambda trial: -_work(trial.config["train"]))
+                waiting = longest_first(waiting)
             jobs = [(trial.number, trial.overrides) for trial in waiting]
             launch.launch(ledger.name, jobs, wait=False)
             # Those that another process had.
@@ -183,13 +192,10 @@ def _run_batches(
             )
         ended = [ledger.trial(trial.number) for trial in trials]
         failed += [trial for trial in ended if trial.outcome == "failed"]
-    return failed
-
-
-def _work(train: Mapping[str, Any]) -> int:
-    """Return what the time of a training grows with, of what is often swept."""
-    keys = ("dim", "window", "negatives", "epochs")
-    return math.prod(int(train[key]) for key in keys)
+        stopped = [trial for trial in ended if trial.outcome == "stopped"]
+        if stopped:
+            return failed, stopped
+    return failed, []
 
 
 def _draw_best(ledger: Ledger, parent: Parent) -> None:

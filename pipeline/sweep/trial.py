@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.config import check_config
 from pipeline.engine import StageResult
-from pipeline.errors import PrunedError, W2VError
+from pipeline.errors import PrunedError, StoppedError, W2VError
 from pipeline.provenance import Git
 from pipeline.records import RunRecord
 from pipeline.run import run_pipeline
@@ -173,6 +173,8 @@ def _run(ledger: Ledger, number: int) -> TrialRecord:
         outcome = "finished"
     except PrunedError as pruned:
         outcome, error = "pruned", str(pruned)
+    except StoppedError as stop:
+        outcome, error = "stopped", str(stop)
     except W2VError as failure:
         error = f"{type(failure).__name__}: {failure}"
     except Exception as failure:

@@ -124,6 +124,7 @@ def cautions(found: Findings) -> list[str]:
     for status, one, several in (
         ("failed", "failed and does", "failed and do"),
         ("pruned", "was pruned and does", "were pruned and do"),
+        ("stopped", "was stopped and does", "were stopped and do"),
         ("running", "still runs and does", "still run and do"),
         ("missing", "has not run and does", "have not run and do"),
     ):

@@ -6,6 +6,7 @@ one call to the next, where both ask for the same kind.
 """
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -30,7 +31,6 @@ def started(
     Yields:
         What waits until they are prepared.
     """
-    options = {key: value for key, value in launcher.items() if key != "_target_"}
     if not str(launcher.get("_target_")).endswith(_LAUNCHER):
         yield _nothing
         return
@@ -38,6 +38,7 @@ def started(
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.externals.loky import get_reusable_executor
 
+    options = {key: value for key, value in launcher.items() if key != "_target_"}
     process_joblib_cfg(options)
     processes = effective_n_jobs(options.get("n_jobs", -1))
     if processes == 1:  # trials are run in this process then
@@ -55,7 +56,10 @@ def started(
     try:
         yield wait
     finally:
-        loads.close()  # ends them at once if they are still at it
+        with warnings.catch_warnings():
+            # Where nothing is launched, it ends them at once, and says so.
+            warnings.simplefilter("ignore", UserWarning)
+            loads.close()
         get_reusable_executor(reuse=True).shutdown(wait=False)
 
 

@@ -4,13 +4,13 @@ import hashlib
 import json
 import math
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.core.files import scratch_folder
 from pipeline.errors import StorageError, TrackingError
 
 # A file system takes 255 bytes; what writes a file beside it needs some of them.
@@ -43,17 +43,21 @@ def check_file(local: Path) -> None:
 
 
 @contextmanager
-def written(content: bytes, path: str) -> Iterator[tuple[Path, str]]:
-    """Hold content as a file for a moment: (local path, artifact folder)."""
+def written(content: bytes, path: str, scratch: Path) -> Iterator[tuple[Path, str]]:
+    """Hold content as a file for a moment: (local path, artifact folder).
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
     folder, _, name = artifact_path(path).rpartition("/")
-    with tempfile.TemporaryDirectory() as scratch:
-        local = Path(scratch) / name
+    with scratch_folder(scratch) as held:
+        local = held / name
         try:
             local.write_bytes(content)
         except OSError as error:
             raise StorageError(
-                f"cannot write {local}: {error.strerror}. Free space there, or set "
-                "TMPDIR to a folder on another disk"
+                f"cannot write {local}: {error.strerror}. Free space, or set home to "
+                "a folder that can be written"
             ) from error
         yield local, folder
 

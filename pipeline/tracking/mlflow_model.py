@@ -8,10 +8,10 @@ import importlib.metadata
 import json
 import platform
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.files import scratch_folder
 from pipeline.core.vectors import load_words
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ _LONGEST = 40  # characters of a word that an example shows
 
 
 def log_model(
-    client: "MlflowClient", run_id: str, vectors: Path, register_as: str | None
+    client: "MlflowClient",
+    run_id: str,
+    vectors: Path,
+    scratch: Path,
+    register_as: str | None,
 ) -> None:
     """Log a run's model, once: a second call completes what the first began.
 
@@ -35,6 +39,7 @@ def log_model(
         client: The store.
         run_id: The run.
         vectors: An .npz that `pipeline.core.vectors` wrote.
+        scratch: The folder of what is on its way to a store.
         register_as: The registered model to make it a version of; None for none.
 
     Raises:
@@ -52,8 +57,8 @@ def log_model(
     if model.model_id not in {output.model_id for output in linked}:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     if model.status != LoggedModelStatus.READY:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / NAME
+        with scratch_folder(scratch) as held:
+            folder = held / NAME
             save_model(folder, vectors, model, run_id)
             client.log_model_artifacts(model.model_id, str(folder))
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)

@@ -8,9 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.artifacts import file_digest
+from pipeline.core.files import scratch_of
 from pipeline.errors import StorageError
 from pipeline.records import Status, check_finite
-from pipeline.tracking.files import artifact_path, check_file, table_json, written
+from pipeline.tracking.files import (
+    artifact_path,
+    check_file,
+    table_json,
+    written,
+)
 
 
 class OffTracker:
@@ -23,6 +29,7 @@ class OffTracker:
         self.run_id = run_id or uuid.uuid4().hex
         self.uri = ""
         self.experiment: str | None = None
+        self.scratch = scratch_of(home)
         self._folder = home / "artifacts" / "off" / self.run_id / "artifacts"
         self._logged: dict[str, str] = {}  # path -> sha256
         self.artifact_uri = self._folder.as_uri()
@@ -75,7 +82,7 @@ class OffTracker:
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Write a file."""
-        with written(content, path) as (local, folder):
+        with written(content, path, self.scratch) as (local, folder):
             self.log_file(local, folder)
 
     def log_table(self, table: pa.Table, path: str) -> None:

@@ -1,14 +1,13 @@
 """How each artifact is logged: in the form its type is looked at."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import singledispatch
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core.files import scratch_folder
 from pipeline.core.types import (
     Controls,
     Corpus,
@@ -123,8 +122,8 @@ def _(history: TrainingHistory, tracker: Tracker, name: str, *_: object) -> None
 def _(embeddings: Embeddings, tracker: Tracker, *_: object) -> None:
     from pipeline.core.vectors import save_vectors
 
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "vectors.npz"
+    with scratch_folder(tracker.scratch) as folder:
+        path = folder / "vectors.npz"
         save_vectors(path, embeddings, synced=False)
         tracker.log_file(path, "vectors")
         # It answers with the center vectors; the others would double it.

@@ -113,6 +113,11 @@ class Tracker(Protocol):
         ...
 
     @property
+    def scratch(self) -> Path:
+        """Folder below home for files that are about to be logged."""
+        ...
+
+    @property
     def experiment(self) -> str | None:
         """Id of the run's group in the store; None where there are none."""
         ...

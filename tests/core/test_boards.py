@@ -203,7 +203,7 @@ def text(browser, element):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.slow), 1280])
 def test_a_film_plays_and_its_slider_moves(browser, tmp_path, width):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -27,7 +27,7 @@ from pipeline.core.types import (
     Normalization,
     Vocab,
 )
-from pipeline.errors import ConfigError, DataError, StorageError
+from pipeline.errors import ConfigError, DataError, StoppedError, StorageError
 from pipeline.report import Report
 from pipeline.stages.train import TrainConfig, train
 
@@ -601,6 +601,14 @@ def test_a_stopped_compiled_run_goes_on_to_the_same_bits(tmp_path, corpus, fast,
     assert sorted(report.by_epoch) == [1, 2, 3]
 
 
+def test_a_time_budget_says_how_far_training_came(tmp_path, corpus, fast):
+    soon = dataclasses.replace(fast, time_budget=1e-9)
+
+    for done in ("1 block", "2 blocks"):
+        with pytest.raises(StoppedError, match=f"epoch 0 and {done} of the next"):
+            run(tmp_path, corpus, soon)
+
+
 def test_threads_are_no_part_of_the_result(tmp_path, corpus, fast):
     one = run(tmp_path / "one", corpus, fast)
     two = run(tmp_path / "two", corpus, dataclasses.replace(fast, threads=2))
@@ -740,6 +748,7 @@ def compiled_files(folder):
     return {path for kind in ("*.nbi", "*.nbc") for path in folder.rglob(kind)}
 
 
+@pytest.mark.slow
 def test_processors_give_the_same_bits_and_processes_share_a_new_cache(tmp_path):
     package = ROOT / "pipeline"
     elsewhere = compiled_files(package)

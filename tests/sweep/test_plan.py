@@ -12,6 +12,7 @@ from pipeline.sweep.plan import (
     check_same_base,
     default_name,
     identity,
+    longest_first,
     read_space,
 )
 from pipeline.sweep.space import split_overrides
@@ -61,6 +62,35 @@ def test_a_grid_is_planned_cell_by_cell_with_the_seeds_inside(ledger):
     assert cells(trials) == [(0, 1, 1), (1, 1, 2), (2, 2, 1), (3, 2, 2)]
     assert [trial.index for trial in trials] == [0, 0, 1, 1]
     assert trials[3].config == composed(["train.dim=2", "seed=2"])
+
+
+def test_the_longest_trainings_are_launched_first(ledger):
+    trials = plan(ledger, "train.dim=4,8,6", "train.window=1,3")
+
+    order = [
+        (t.cell["train.dim"], t.cell["train.window"]) for t in longest_first(trials)
+    ]
+    assert order == [(8, 3), (6, 3), (4, 3), (8, 1), (6, 1), (4, 1)]
+
+
+def test_trials_have_the_time_budget_of_the_last_command(ledger):
+    axes, _ = split_overrides(["train.dim=1,2"], {})
+    config = config_of(search="grid")
+    space = read_space(axes, config, 1)
+
+    def planned(budget):
+        def compose(overrides):
+            values = composed(overrides)
+            return {**values, "train": {**values["train"], "time_budget": budget}}
+
+        return Planner(ledger, space, config, compose).plan(range(2))
+
+    first = planned(60)
+    ledger.save_trial(replace(first[0], outcome="finished"))
+    trials = planned(None)
+
+    assert [t.config["train"]["time_budget"] for t in trials] == [60, None]
+    assert trials == ledger.trials()
 
 
 def test_swept_seeds_are_the_seeds_of_each_cell(ledger):
@@ -147,6 +177,8 @@ def test_a_name_is_made_of_the_space():
     assert name == named(
         "home=/x", "train.dim=1,2", "train.window=3,4", "train.epochs=2"
     )
+    budget = "train.time_budget=60"
+    assert named("train.dim=1,2", budget) == named("train.dim=1,2")
     assert name != named("train.dim=1,3", "train.window=3,4", "train.epochs=2")
     assert name != named("train.dim=1,2", "train.window=3,4", "train.epochs=3")
 

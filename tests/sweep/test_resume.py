@@ -91,7 +91,7 @@ def test_the_same_command_runs_nothing_again(whole):
     out = w2v(whole, *GRID).stdout
 
     assert trials_of(whole, "grid") == before
-    assert len(list(whole.glob("runs/*"))) == 4
+    assert len(list(whole.glob("runs/*/run.json"))) == 4
     assert "trial " not in out
     assert out.splitlines()[-1] == "sweep: grid"
 
@@ -110,7 +110,7 @@ def test_a_larger_grid_adds_cells_and_touches_none_that_stands(home):
     }
     cells = {(t["index"], *t["cell"].values()) for t in after}
     assert len(cells) == 6  # a cell keeps its index with each of its seeds
-    assert len(list(home.glob("runs/*"))) == 12
+    assert len(list(home.glob("runs/*/run.json"))) == 12
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """Names and forms of artifacts that every store and file system takes."""
 
+import errno
 import json
 import math
 import tempfile
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -73,8 +75,9 @@ def test_a_changed_name_keeps_its_suffix_for_viewers(path):
     assert artifact_path(path).endswith(".html")
 
 
-def test_content_is_a_file_for_as_long_as_it_is_needed():
-    with written(b"hello", "figures/a b.html") as (local, folder):
+def test_content_is_a_file_for_as_long_as_it_is_needed(tmp_path):
+    with written(b"hello", "figures/a b.html", tmp_path / "tmp") as (local, folder):
+        assert local.is_relative_to(tmp_path / "tmp")
         assert local.read_bytes() == b"hello"
         assert folder == "figures"
         assert f"{folder}/{local.name}" == artifact_path("figures/a b.html")
@@ -82,19 +85,16 @@ def test_content_is_a_file_for_as_long_as_it_is_needed():
     assert not local.exists()
 
 
-def test_no_room_for_content_is_a_storage_error(monkeypatch):
-    class Full:
-        def __enter__(self) -> str:
-            return "/proc/no/such"
+def test_no_room_for_content_is_a_storage_error(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", Full)
-
-    with pytest.raises(
-        StorageError, match=r"cannot write /proc/no/such/a\.txt.*TMPDIR"
-    ):
-        written(b"x", "a.txt").__enter__()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match=r"a\.txt: No space .* set home to"):
+        written(b"x", "a.txt", tmp_path).__enter__()
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(StorageError, match=f"{tmp_path}: cannot be written: No space"):
+        written(b"x", "a.txt", tmp_path).__enter__()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -110,7 +110,7 @@ def test_a_vocabulary_of_one_word_has_no_neighbors(tmp_path):
 
 def test_a_run_carries_one_model_however_often_it_is_logged(client, run_id, vectors):
     for _ in range(2):
-        log_model(client, run_id, vectors, None)
+        log_model(client, run_id, vectors, vectors.parent, None)
 
     (output,) = client.get_run(run_id).outputs.model_outputs
     model = client.get_logged_model(output.model_id)
@@ -126,8 +126,8 @@ def test_a_model_that_was_cut_short_is_completed(client, run_id, vectors, monkey
     with monkeypatch.context() as patch:
         patch.setattr(mlflow_model, "save_model", killed)
         with pytest.raises(KeyboardInterrupt):
-            log_model(client, run_id, vectors, "cut-short")
-    log_model(client, run_id, vectors, "cut-short")
+            log_model(client, run_id, vectors, vectors.parent, "cut-short")
+    log_model(client, run_id, vectors, vectors.parent, "cut-short")
 
     (output,) = client.get_run(run_id).outputs.model_outputs
     model = client.get_logged_model(output.model_id)
@@ -136,7 +136,7 @@ def test_a_model_that_was_cut_short_is_completed(client, run_id, vectors, monkey
 
 def test_it_is_registered_once_under_its_name(client, run_id, vectors):
     for _ in range(2):
-        log_model(client, run_id, vectors, "words-of-mine")
+        log_model(client, run_id, vectors, vectors.parent, "words-of-mine")
 
     (version,) = client.search_model_versions("name = 'words-of-mine'")
     assert (version.run_id, str(version.version)) == (run_id, "1")

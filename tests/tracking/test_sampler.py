@@ -28,7 +28,9 @@ def test_samples_come_until_it_is_stopped():
     logged = []
     sampler = Sampler(lambda *a: logged.append(a), time.time(), seconds=0.02)
     sampler.start()
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60
+    while len(logged) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
     sampler.stop()
     count = len(logged)
     time.sleep(0.1)

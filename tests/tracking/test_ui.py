@@ -29,6 +29,7 @@ def start(code: str, *arguments: object, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_ui_serves_a_home_that_has_no_store_yet(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,0 +1,1 @@
+"""Find what killed processes and bad disks left below home, and mend it."""
