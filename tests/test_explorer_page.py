@@ -478,8 +478,8 @@ def test_what_an_evaluation_found_for_words_is_among_the_colors(
     explorer.open(scored, "#color=category_words-precision_at_10")
 
     assert explorer.texts("#color optgroup:last-child option") == [
-        "Share of its 10 nearest of its category",
-        "Share of the analogies it answers that are right",
+        "Nearest that are of its category",
+        "Analogies rightly answered by it",
     ]
     told = "return [...document.querySelectorAll('#word dl dd')].at(-1).textContent"
     assert explorer.find("#color").get_property("value").startswith("category_words")

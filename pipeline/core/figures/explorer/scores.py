@@ -42,23 +42,23 @@ class _Source:
 _SOURCES = (
     _Source(
         *("category_words", "word", "precision_at_10"),
-        "Share of its 10 nearest of its category",
+        "Nearest that are of its category",
         "nearest of its category",
     ),
     _Source(
         *("analogy_questions", "expected", "correct_add"),
-        "Share of the analogies it answers that are right",
+        "Analogies rightly answered by it",
         "analogies right",
     ),
     _Source(
         *("geometry_words", "word", "neighbor_of"),
-        "Hubness: frequent words that it is one of the 10 nearest of",
+        "Hubness, in the evaluation",
         "nearest of, in evaluation",
         True,
     ),
     _Source(
         *("stability_words", "word", "overlap"),
-        "Share of its 10 nearest that the other run has too",
+        "Nearest shared with the other run",
         "nearest in the other run",
     ),
 )
