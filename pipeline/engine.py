@@ -113,8 +113,9 @@ def run(
         for place, stage in enumerate(stages):
             with resource_errors(stage.name):
                 if beside and stage.name not in companions:
+                    waiting = [s for s in stages[place:] if s.name not in companions]
                     for other, ingredients in _companions(
-                        stages[place:], configs, digests, cache, mode=mode
+                        waiting, configs, digests, cache, mode=mode
                     ):
                         log.info("%s runs beside %s", other.name, stage.name)
                         companion = Companion(

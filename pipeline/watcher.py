@@ -11,8 +11,9 @@ from pipeline import provenance
 from pipeline.cache import Record
 from pipeline.config import AnyConfig, Config, to_yaml
 from pipeline.core.checkpoint import save_checkpoint
+from pipeline.core.figures.explorer.scores import with_scores
 from pipeline.core.files import scratch_folder
-from pipeline.core.types import Metrics
+from pipeline.core.types import Figures, Metrics, Tables
 from pipeline.engine import StageResult
 from pipeline.errors import W2VError
 from pipeline.records import RunRecord, StageRecord, Status, now, save_record
@@ -22,6 +23,8 @@ from pipeline.tracking.publish import publish
 from pipeline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
+
+_EXPLORER = "explorer.html"  # among the figures
 
 _CODE_DIGITS = 12  # of a definition's digest: to tell two apart, not to prove one
 
@@ -113,7 +116,8 @@ class Watcher:
             points += record.metrics
         points += [(k, v, None) for k, v in values.items() if k in said]
         self._tracker.log_series(points)
-        for artifact_name, artifact in loaded.items():
+        for artifact_name, found in loaded.items():
+            artifact = self._with_scores(found)
             publish(
                 self._tracker,
                 artifact_name,
@@ -176,6 +180,16 @@ class Watcher:
         before = self.record.stages.get(result.name)
         done = before and (before.key, before.digest) == (fresh.key, fresh.digest)
         return before if before and done else fresh
+
+    def _with_scores(self, artifact: object) -> object:
+        """Give an explorer the scores of words that this run's evaluation found."""
+        tables = self._artifacts.get("tables")
+        if not isinstance(artifact, Figures) or not isinstance(tables, Tables):
+            return artifact
+        files = dict(artifact.files)
+        if _EXPLORER in files:
+            files[_EXPLORER] = with_scores(files[_EXPLORER], tables.tables)
+        return Figures(files)
 
     def _note(self, name: str, stage: StageRecord, values: Mapping[str, float]) -> None:
         self.record = replace(

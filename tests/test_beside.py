@@ -23,6 +23,7 @@ from pipeline.errors import CacheError, DataError, StorageError
 from pipeline.report import Report
 
 NAME = "pipeline.stages.toy_stages"
+ALL = ["count", "add", "double", "multiply"]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ class Lab:
         shutil.rmtree(self.notes, ignore_errors=True)
         self.notes.mkdir(parents=True)
         configs: dict[str, object] = {"count": self.toys.CountConfig(5, edits)}
-        for name in ("add", "multiply"):
+        for name in ("add", "double", "multiply"):
             deed = deeds.get(name, "work")
             configs[name] = self.toys.ToyConfig(plus, deed, self.notes)
         notes = notes or Notes()
@@ -146,7 +147,7 @@ def test_both_stages_work_at_once_and_give_what_they_give_one_by_one(
     alone, heard = other.run(beside=False)
     assert other.process("multiply") == os.getpid()
 
-    assert list(together) == list(alone) == ["count", "add", "multiply"]
+    assert list(together) == list(alone) == ALL
     for name, result in alone.items():
         assert together[name].record.ingredients == result.record.ingredients
         assert together[name].record.outputs == result.record.outputs
@@ -161,6 +162,21 @@ def test_both_stages_work_at_once_and_give_what_they_give_one_by_one(
     assert logged.count("multiply has 100% begun") == 1
 
 
+def test_a_stage_beside_two_others_is_begun_once(lab, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+
+    def starting(*arguments, **options):
+        started.append(arguments)
+        return popen(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", starting)
+    _, notes = lab.run(multiply="meet")
+
+    assert notes.finished == [(name, False) for name in ALL]
+    assert len(started) == 1
+
+
 def test_no_process_is_started_where_there_is_nothing_to_compute_beside(
     lab, monkeypatch
 ):
@@ -168,8 +184,8 @@ def test_no_process_is_started_where_there_is_nothing_to_compute_beside(
     monkeypatch.setattr(subprocess, "Popen", None)  # whoever starts one fails
 
     _, notes = lab.run()
-    assert notes.finished == [("count", True), ("add", True), ("multiply", True)]
-    for stage in ("add", "multiply"):
+    assert notes.finished == [(name, True) for name in ALL]
+    for stage in ALL[1:]:
         for path in lab.cache.record_paths(stage):
             path.unlink()
         _, notes = lab.run()
@@ -182,7 +198,7 @@ def test_what_is_to_be_computed_anew_is_computed_beside(lab, mode):
     first, _ = lab.run()
     again, notes = lab.run(mode=mode, add="meet", multiply="meet")
 
-    assert notes.finished == [("count", False), ("add", False), ("multiply", False)]
+    assert notes.finished == [(name, False) for name in ALL]
     assert lab.process("multiply") != os.getpid()
     for name in first:
         assert again[name].record.outputs == first[name].record.outputs
@@ -206,11 +222,11 @@ def test_the_error_of_a_stage_beside_comes_after_what_was_before_it(lab):
         lab.run(notes=notes, multiply="fail")
 
     assert str(told.value) == "multiply: expected 1, found 'zwölf'"
-    assert [name for name, _ in notes.finished] == ["count", "add"]
-    assert lab.in_cache() == {"count", "add"}
+    assert [name for name, _ in notes.finished] == ALL[:-1]
+    assert lab.in_cache() == set(ALL[:-1])
     assert 'raise DataError(f"{name}: expected' in told.value.__notes__[0]
     _, notes = lab.run()
-    assert notes.finished == [("count", True), ("add", True), ("multiply", False)]
+    assert notes.finished == [(name, name != "multiply") for name in ALL]
 
 
 def test_the_error_of_a_stage_stops_the_one_beside_it(lab, toys, monkeypatch):
@@ -238,7 +254,7 @@ def test_a_process_killed_as_by_a_full_memory_is_named(lab):
     expected = "multiply: its process was killed by SIGKILL, as the system does where"
     with pytest.raises(StorageError, match=expected):
         lab.run(multiply="die")
-    assert lab.in_cache() == {"count", "add"}
+    assert lab.in_cache() == set(ALL[:-1])
 
     results, _ = lab.run()
     assert not results["multiply"].cached
@@ -272,7 +288,7 @@ def test_without_room_for_a_second_process_stages_take_turns(lab, monkeypatch):
 
     monkeypatch.setattr(beside.subprocess, "Popen", full)
     results, _ = lab.run()
-    assert list(results) == ["count", "add", "multiply"]
+    assert list(results) == ALL
     assert lab.process("multiply") == os.getpid()
 
 
@@ -292,7 +308,8 @@ class Silent:
 
 folder = Path(sys.argv[1])
 config = toys.ToyConfig(0, "hang", folder)
-configs = {"count": toys.CountConfig(5, False), "add": config, "multiply": config}
+configs = {"count": toys.CountConfig(5, False)}
+configs |= dict.fromkeys(("add", "double", "multiply"), config)
 cache = Cache(folder / "cache")
 engine.run(toys.STAGES, configs, cache, Silent(), mode="use", beside=True)
 """

@@ -9,11 +9,13 @@ from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from browsers import asked_schemes, severe
 from explorers import HOSTILE, NAMED, some_explorer, some_words
 
 from pipeline.core.analogy import solve
+from pipeline.core.figures.explorer.scores import with_scores
 from pipeline.core.labels import shown
 from pipeline.core.similarity import nearest
 from pipeline.tracking.mlflow_store import ready_store
@@ -311,6 +313,33 @@ def test_a_camera_comes_back_too(explorer, path):
     assert [camera["center"][k] for k in "xyz"] == pytest.approx([0.1, 0.2, 0.3])
 
 
+def test_no_change_in_3d_waits_for_a_picture_to_be_read(explorer, path):
+    explorer.open(path, "#map=pca&dims=3")
+    explorer.run(
+        "const {scene} = document.getElementById('figure')._fullLayout;"
+        "const {gl} = scene._scene.glplot;"
+        "window.read = window.painted = 0;"
+        "const {readPixels, clear} = gl;"
+        "gl.readPixels = (...a) => { read++; return readPixels.apply(gl, a); };"
+        "gl.clear = (...a) => { painted++; return clear.apply(gl, a); };"
+    )
+    explorer.find("#legend button").click()
+    explorer.choose("#color", "count")
+    explorer.press("header", "All words")
+    explorer.find("#map").send_keys("+")
+    explorer.until("return painted > 0")
+    time.sleep(0.3)  # it was read a while after
+    assert explorer.run("return read") == 0
+
+    # Words are still found below the pointer.
+    explorer.search("germany")
+    explorer.find("#neighbors button").click()
+    explorer.press("header", "Dark")
+    assert explorer.points() == 240
+    assert explorer.run("return read") == 0
+    assert severe(explorer.browser) == []
+
+
 def test_a_wrong_address_shows_the_first_view(explorer):
     for address in (
         "#map=x&dims=9&color=y&word=none&hide=99,a,-7&least=x&view=1,2,a,4",
@@ -420,6 +449,48 @@ def test_numbers_of_a_table_become_colors(explorer, tmp_path):
     explorer.until(
         "return document.getElementById('said').textContent.includes('expected')"
     )
+
+
+def test_what_an_evaluation_found_for_words_is_among_the_colors(
+    explorer, browser, path, tmp_path
+):
+    assert explorer.texts("#color optgroup:last-child option")[-1] == "Frequency"
+    kinds = {"word": pa.string(), "precision_at_10": pa.float64()}
+    hostile = [word for word in HOSTILE if "\ud800" not in word]  # Arrow takes no such
+    categories = pa.table(
+        {
+            # One word in two categories, one that was not found, hostile ones.
+            "word": ["germany", "germany", "france", "paris", *hostile],
+            "precision_at_10": [0.5, 1.0, 0.25, None, *[0.125] * len(hostile)],
+        },
+        schema=pa.schema(kinds.items()),
+    )
+    questions = pa.table(
+        {
+            # As they were asked, not as the vocabulary has them.
+            "expected": ["Berlin", "Berlin", "Berlin", "Paris", "Nowhere"],
+            "correct_add": [True, True, False, False, None],
+        }
+    )
+    tables = {"category_words": categories, "analogy_questions": questions}
+    scored = tmp_path / "scored.html"
+    scored.write_bytes(with_scores(path.read_bytes(), tables))
+    explorer.open(scored, "#color=category_words-precision_at_10")
+
+    assert explorer.texts("#color optgroup:last-child option") == [
+        "Nearest that are of its category",
+        "Analogies rightly answered by it",
+    ]
+    told = "return [...document.querySelectorAll('#word dl dd')].at(-1).textContent"
+    assert explorer.find("#color").get_property("value").startswith("category_words")
+    assert explorer.texts("#scale span") == ["0.125", "0.750"]
+    explorer.search("france")
+    assert explorer.run(told) == "0.250"
+    explorer.search("berlin")
+    assert explorer.run(told) == "0.667"
+    explorer.choose("#color", "analogy_questions-correct_add")
+    assert explorer.texts("#scale span") == ["0", "0.667"]
+    assert asked_schemes(browser) <= {"file", "data", "blob"}
 
 
 WRONG = """
@@ -563,14 +634,15 @@ def test_it_works_in_the_artifact_viewer_of_mlflow(browser, ui):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dims", [2, 3])
 def test_five_thousand_words_answer_in_far_less_time_than_they_load(
-    browser, tmp_path, record_property
+    browser, tmp_path, record_property, dims
 ):
     path = tmp_path / "explorer.html"
     path.write_bytes(some_explorer(5000, 200))
     explorer = Explorer(browser)
     began = time.perf_counter()
-    explorer.open(path)
+    explorer.open(path, f"#map=tsne&dims={dims}")
     loading = 1000 * (time.perf_counter() - began)
 
     for i in range(9):
@@ -586,6 +658,6 @@ def test_five_thousand_words_answer_in_far_less_time_than_they_load(
     )
     for name in ("search", "neighbor", "analogy", "filter", "color"):
         median = float(np.median([ms for each, ms in measured if each == name]))
-        record_property(f"explorer {name}, ms", round(median))
+        record_property(f"explorer {name} in {dims}D, ms", round(median))
         # A ratio, as machines differ: loading takes seconds, an answer a few frames.
         assert median < loading / 5

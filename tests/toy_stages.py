@@ -32,6 +32,11 @@ class Total:
 
 
 @dataclass(frozen=True)
+class Twice:
+    value: int
+
+
+@dataclass(frozen=True)
 class Product:
     value: int
 
@@ -61,6 +66,13 @@ def add(
 ) -> Total:
     act(config, "add", "multiply", report)
     return Total(sum(numbers.values) + config.plus)
+
+
+def double(
+    config: ToyConfig, total: Total, *, workspace: Path, report: Report
+) -> Twice:
+    act(config, "double", "multiply", report)
+    return Twice(2 * total.value)
 
 
 def multiply(
@@ -117,5 +129,6 @@ def wait_for(path: Path) -> None:
 STAGES = (
     Stage(count, gives=("numbers",)),
     Stage(add, gives=("total",)),
+    Stage(double, gives=("twice",)),
     Stage(multiply, gives=("product",), beside=True),
 )

@@ -64,6 +64,7 @@ METHOD = Method(
     staleness=50_000,
     seed=1,
 )
+THREE = replace(METHOD, shared_centers=3)
 DIM = 200
 INIT: Literal["xavier", "word2vec"] = "word2vec"
 
@@ -222,6 +223,8 @@ def measure_speed(
         make_trainer(text, METHOD, 1, cache) as one,
         make_trainer(text, METHOD, 2, cache) as two,
         make_trainer(text, replace(METHOD, replicas=1), 1, cache) as single,
+        make_trainer(text, replace(THREE, replicas=1), 1, cache) as single_three,
+        make_trainer(text, THREE, 2, cache) as two_three,
     ):
         gensim = make_gensim(part, DIM, 1, 1)
         seconds = rounds(
@@ -230,6 +233,10 @@ def measure_speed(
                 "1 thread": lambda: train_epoch(one),
                 "2 threads": lambda: train_epoch(two),
                 "1 thread, replicas=1": lambda: train_epoch(single),
+                "1 thread, replicas=1, shared_centers=3": lambda: train_epoch(
+                    single_three
+                ),
+                "2 threads, shared_centers=3": lambda: train_epoch(two_three),
             },
             count,
         )
@@ -376,7 +383,7 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
         for name, row in rows.items():
             yield (
                 f"| {text} | {name} | {row['words_per_second']:,.0f} "
-                f"| {row['ratio']:.1f} | {bars.get(name, ' | ')} |"
+                f"| {row['ratio']:.1f} | {bars.get(name.partition(',')[0], ' | ')} |"
             )
     yield ""
     yield f"share of one core's sgemm: {result['sgemm_share']:.0%}"

@@ -16,11 +16,12 @@ from pipeline.core.similarity import (
     cosines,
     named,
     read_lines,
+    slack_of,
     unit_vectors,
     word_id,
 )
 from pipeline.core.text import quoted
-from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Ids
+from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Floats, Ids
 from pipeline.errors import DataError
 
 Places = npt.NDArray[np.intp]
@@ -32,12 +33,12 @@ METHODS: tuple[Method, ...] = ("add", "mul")
 # gensim's value, so that scores can be compared with those of gensim.
 _EPSILON = 1e-6
 
-# What single precision may be wrong by, twice over: of a sum of three cosines, or of
-# a product in proportion. Each of its four roundings is within 2⁻²⁴ of at most 3.
-_SLACK = 4e-6
+# What single precision may be wrong by, of a score that is at most about 1, until it
+# is left to doubles at once.
+_VAGUE = 0.01
 
-# Scores held at a time while first answers are sought: what a core's cache holds.
-_SCORES = 2**18
+# Scores held at a time while first answers are sought: 4 MiB.
+_SCORES = 2**20
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def solve(
 
 
 def first_answers(
-    unit: Doubles, queries: Ids, methods: Sequence[Method]
+    unit: Doubles, narrow: Floats, queries: Ids, methods: Sequence[Method]
 ) -> Mapping[Method, Ids]:
     """Return the best answer to each analogy by each method, as `solve` finds it.
 
@@ -163,25 +164,32 @@ def first_answers(
 
     Args:
         unit: Shape (V, d), from `unit_vectors`.
-        queries: Shape (Q, 3). Ids of a, b and c.
+        narrow: Shape (V, d). The same in single precision.
+        queries: Shape (Q, 3). Ids of a, b and c. Few words are quicker than many: the
+            cosines of a section's stay in a cache.
         methods: See `solve`.
 
     Returns:
         Method -> shape (Q,), int32; `UNKNOWN` where no word is left.
     """
     answers = {method: np.empty(len(queries), np.int32) for method in methods}
-    for batch, rows, places in _batches(unit, queries):
+    limit = max(3, 2 * batch_rows(len(unit)))
+    for start, stop in _ranges(queries, limit):
+        asked = queries[start:stop]
+        words, inverse = np.unique(asked, return_inverse=True)
+        places = inverse.reshape(-1, 3)
+        rows = narrow[words] @ narrow.T  # (words of the batch, V)
         for method in sorted(methods):  # mul last: it shifts the cosines in place
             if method == "mul":
                 _shift(rows)
-            answers[method][batch] = _first(rows, places, queries[batch], method)
+            answers[method][start:stop] = _first(unit, rows, places, asked, method)
     return answers
 
 
-def _shift(rows: Doubles) -> None:
+def _shift(rows: Doubles | Floats) -> None:
     """Move cosines to [0, 1], in place."""
-    rows += 1
-    rows /= 2
+    rows *= 0.5
+    rows += 0.5
 
 
 def _rank(
@@ -211,40 +219,81 @@ def _rank(
     return ids, scores
 
 
-def _first(rows: Doubles, places: Places, asked: Ids, method: Method) -> Ids:
-    """Return what `_rank` does for K = 1, without scores; shape (Q,)."""
+def _first(
+    unit: Doubles, rows: Floats, places: Places, asked: Ids, method: Method
+) -> Ids:
+    """Return the best answer to questions; `UNKNOWN` where no word is left.
+
+    Args:
+        unit: Shape (V, d).
+        rows: Shape (W, V). Cosines of W words in single precision, shifted to [0, 1]
+            for `mul`.
+        places: Shape (Q, 3). Rows of a, b and c.
+        asked: Shape (Q, 3). Their ids, which are no answers.
+        method: How rows are combined.
+
+    Returns:
+        Shape (Q,).
+    """
     ids = np.full(len(asked), UNKNOWN, np.int32)
-    narrow = rows.astype(np.float32)
     combine = np.add if method == "add" else np.multiply
     held = max(1, _SCORES // rows.shape[1])
     scores = np.empty((held, rows.shape[1]), np.float32)
     for start, stop in _alike(places[:, :2], held):
-        a, b = places[start, :2]
-        if method == "add":
-            shared = narrow[b] - narrow[a]  # (V,)
-        else:
-            shared = (rows[b] / (rows[a] + _EPSILON)).astype(np.float32)
+        a, b = (rows[place] for place in places[start, :2])
+        shared = b - a if method == "add" else b / (a + np.float32(_EPSILON))  # (V,)
+        slack = _slack_of(method, unit.shape[1], float(a.min()))
         block = scores[: stop - start]  # (questions, V)
         for score, c in zip(block, places[start:stop, 2].tolist(), strict=True):
-            combine(shared, narrow[c], out=score)
+            combine(shared, rows[c], out=score)
         each = np.arange(stop - start)
         block[each[:, np.newaxis], asked[start:stop]] = -np.inf
         top = block.argmax(axis=1)
         highest = block[each, top]
-        some = highest > -np.inf
-        highest[~some] = 0
-        ids[start:stop][some] = top[some]
+        ids[start:stop] = top
         # All but the highest: where one comes near it, doubles decide.
         block[each, top] = -np.inf
-        slack = _SLACK if method == "add" else _SLACK * highest
         least = highest - slack
-        for i in np.flatnonzero(some & (block.max(axis=1) >= least)).tolist():
+        for i in np.flatnonzero(block.max(axis=1) >= least).tolist():
             block[i, top[i]] = highest[i]
-            (near,) = (block[i] >= least[i]).nonzero()  # by id
-            a, b, c = places[start + i]
-            exact = _combine(rows[a, near], rows[b, near], rows[c, near], method)
-            ids[start + i] = near[exact.argmax()]
+            near = np.flatnonzero(block[i] >= least[i])  # by id
+            ids[start + i] = _best_of(unit, near, asked[start + i], method)
     return ids
+
+
+def _slack_of(method: Method, dim: int, least: float) -> np.float32:
+    """Return twice what a score in single precision may be wrong by.
+
+    Args:
+        method: How three cosines make it.
+        dim: d; see `similarity.slack_of`.
+        least: The least σ(x, a), by which `mul` divides.
+    """
+    cosine = slack_of(dim)
+    if method == "add":
+        return np.float32(4 * cosine)
+    least = max(least, 0) + _EPSILON
+    slack = cosine * (1 / least + 1 / least**2)
+    return np.float32(slack if slack < _VAGUE else np.inf)
+
+
+def _best_of(unit: Doubles, near: Places, asked: Ids, method: Method) -> int:
+    """Return the best answer to a question among words that may be none.
+
+    Args:
+        unit: Shape (V, d).
+        near: Ids of the words, ascending.
+        asked: Shape (3,). Words that are no answers, though they may be near.
+        method: See `solve`.
+    """
+    near = near[~np.isin(near, asked)]
+    if not len(near):
+        return UNKNOWN
+    exact = np.clip(unit[asked] @ unit[near].T, -1, 1)  # (3, words)
+    if method == "mul":
+        _shift(exact)
+    a, b, c = exact
+    return int(near[_combine(a, b, c, method).argmax()])
 
 
 def _alike(pairs: Places, limit: int) -> Iterator[tuple[int, int]]:

@@ -23,7 +23,15 @@ from pipeline.core.findings import (
 from pipeline.core.intervals import ratio_interval
 from pipeline.core.randomness import generator
 from pipeline.core.similarity import word_ids
-from pipeline.core.types import UNKNOWN, Controls, Counts, Doubles, Embeddings, Ids
+from pipeline.core.types import (
+    UNKNOWN,
+    Controls,
+    Counts,
+    Doubles,
+    Embeddings,
+    Floats,
+    Ids,
+)
 from pipeline.errors import DataError
 
 _PREFIXES: Mapping[Method, str] = {"add": "analogy", "mul": "analogy_mul"}
@@ -95,8 +103,9 @@ def score_analogies(
     """
     scores: dict[str, Score | float | None] = {}
     answered: list[_Section] = []
+    narrow = unit.astype(np.float32)
     for part, questions in sections.items():
-        section = _answer(embeddings, unit, questions)
+        section = _answer(embeddings, unit, narrow, questions)
         answered.append(section)
         for method in METHODS:
             metric = f"{_PREFIXES[method]}/{name}/{part}"
@@ -143,15 +152,14 @@ class _Section:
 def _answer(
     embeddings: Embeddings,
     unit: Doubles,
+    narrow: Floats,
     questions: Sequence[Question],
 ) -> _Section:
     words = [word for question in questions for word in question.words]
     ids = word_ids(embeddings, words).reshape(-1, 4)
     covered = ((ids != UNKNOWN) & (ids < len(unit))).all(axis=1)  # (Q,)
-    asked = ids[covered, :3]
-    answers: dict[Method, Ids] = {}
-    for method, best in first_answers(unit, asked, METHODS).items():
-        answers[method] = np.full(len(questions), UNKNOWN, np.int32)
+    answers = {method: np.full(len(ids), UNKNOWN, np.int32) for method in METHODS}
+    for method, best in first_answers(unit, narrow, ids[covered, :3], METHODS).items():
         answers[method][covered] = best
     pairs = [question.words[:2] for question in questions]
     number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}

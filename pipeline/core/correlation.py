@@ -78,8 +78,8 @@ class _Ranks:
     def __init__(self, times: Counts, values: Doubles) -> None:
         _, group = np.unique(values, return_inverse=True)  # (n,)
         order = np.argsort(group, kind="stable")
-        together = times[:, order]
         starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        together = times.take(order, axis=1)
         if len(starts) < len(order):
             together = np.add.reduceat(together, starts, axis=1)  # (b, groups)
         ranks = together.cumsum(axis=1)  # of the last of a group
@@ -88,4 +88,4 @@ class _Ranks:
         ranks -= together
         ranks -= total
         self.spread = np.einsum("bg,bg,bg->b", together, ranks, ranks)
-        self.of_items = ranks[:, group]
+        self.of_items = ranks.take(group, axis=1)

@@ -41,7 +41,9 @@ def isotropy(vectors: Doubles) -> float:
             both = np.concatenate([along, -along], axis=1)  # (rows, 2d)
             # The largest first: exp of a long vector would overflow.
             top = np.maximum(both.max(axis=0), logs)
-            logs = top + np.log(np.exp(both - top).sum(axis=0) + np.exp(logs - top))
+            both -= top
+            shares = np.exp(both, out=both).sum(axis=0)
+            logs = top + np.log(shares + np.exp(logs - top))
     return round(math.exp(logs.min() - logs.max()), _DIGITS)
 
 

@@ -66,23 +66,27 @@ def list_answers(
             without answer names it.
         top_k: How many answers.
     """
+    ids = [word_ids(embeddings, query) for query in queries]
+    known = [i for i, each in enumerate(ids) if UNKNOWN not in each]
+    asked = np.array([ids[i] for i in known], np.int32).reshape(-1, 3)
+    solved = {
+        method: solve(unit, asked, method=method, top_k=top_k) for method in METHODS
+    }
     rows: list[Row] = []
-    for query in queries:
-        asked: Row = dict(zip("abc", query, strict=True))
-        ids = word_ids(embeddings, query)
-        missing = [word for word, i in zip(query, ids, strict=True) if i == UNKNOWN]
-        if missing:
-            rows.append(asked | {"missing": " ".join(missing)})
+    for i, query in enumerate(queries):
+        words: Row = dict(zip("abc", query, strict=True))
+        if i not in known:
+            lacking = zip(query, ids[i], strict=True)
+            missing = [word for word, each in lacking if each == UNKNOWN]
+            rows.append(words | {"missing": " ".join(missing)})
             continue
-        for method in METHODS:
-            (answers,), (scores,) = solve(
-                unit, ids[np.newaxis], method=method, top_k=top_k
-            )
-            left = answers != UNKNOWN
-            ranked = enumerate(named(embeddings, answers[left], scores[left]), 1)
+        for method, (answers, scores) in solved.items():
+            row = known.index(i)
+            left = answers[row] != UNKNOWN
+            best = named(embeddings, answers[row, left], scores[row, left])
             rows += [
-                asked
+                words
                 | {"method": method, "rank": rank, "answer": answer, "score": score}
-                for rank, (answer, score) in ranked
+                for rank, (answer, score) in enumerate(best, 1)
             ]
     return findings({}, {"analogies": rows})

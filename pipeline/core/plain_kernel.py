@@ -203,5 +203,7 @@ def train_two(
 
 def clipped(gradient: Floats, longest: np.float32) -> Floats:
     """Return a gradient, shortened to a norm if it is longer."""
+    if np.isinf(longest):  # a training that nothing clips may grow beyond squares
+        return gradient
     norm = np.linalg.norm(gradient)
     return gradient * np.float32(longest / norm) if norm > longest else gradient

@@ -18,11 +18,15 @@ Learning", section 4.3; the measure is that of Tjong Kim Sang and De Meulder 200
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.core.conlleval import Tagset
 from pipeline.core.types import UNKNOWN, Counts, Doubles, EncodedSplit, Ids
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,52 @@ class _Pairs:
     """
 
     def __init__(self, left: Ids, right: Ids, words: int) -> None:
-        from scipy.sparse import csr_array
-
         both = (left != UNKNOWN) & (right != UNKNOWN)
-        places = (left[both], right[both])
-        counts = csr_array((np.ones(int(both.sum())), places), (words, words))
-        (some,) = np.diff(counts.indptr).nonzero()
-        # Rows of words that are in no pair are left out where most words are not.
-        self._left = some if 2 * len(some) < words else slice(None)
-        self._counts = counts[self._left]
+        left, right = left[both], right[both]
+        # A pair counts as one of its more frequent word, of the lower id: that gives
+        # few words with many pairs, where half of all words have one pair or two.
+        first = left <= right
+        self._left = _counts(left[first], right[first], words)
+        self._right = _counts(right[~first], left[~first], words)
 
     def products(self, vectors: Doubles) -> Doubles:
         """Return Σ count(a, b) v(a) v(b)ᵀ, shape (d, d); `vectors` is (V, d)."""
-        result: Doubles = vectors[self._left].T @ (self._counts @ vectors)
+        (left, after), (right, before) = self._left, self._right
+        result: Doubles = vectors[left].T @ (after @ vectors)
+        result += (before @ vectors).T @ vectors[right]
+        return result
+
+
+def _counts(ids: Ids, others: Ids, words: int) -> tuple[Counts, "csr_array"]:
+    """Return which words are in some pair, and how often each is with each other.
+
+    Returns:
+        Ids, shape (n,), ascending; and counts, shape (n, words).
+    """
+    from scipy.sparse import csr_array
+
+    places = (ids, others)
+    counts = csr_array((np.ones(len(ids)), places), (words, words))  # adds them up
+    (some,) = np.diff(counts.indptr).nonzero()
+    return some, counts[some]
+
+
+class _Words:
+    """How often words occur: pairs of a word with itself.
+
+    Args:
+        ids: Shape (n,). `UNKNOWN` where there is none.
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        counts = np.bincount(ids[ids != UNKNOWN])
+        self._ids = np.flatnonzero(counts)
+        self._roots = np.sqrt(counts[self._ids])[:, np.newaxis]
+
+    def products(self, vectors: Doubles) -> Doubles:
+        """Return Σ count(a) v(a) v(a)ᵀ, shape (d, d); `vectors` is (V, d)."""
+        scaled = vectors[self._ids] * self._roots
+        result: Doubles = scaled.T @ scaled
         return result
 
 
@@ -130,22 +167,23 @@ class Training:
             self._tagged.append(csr_array((ones, places), shape))  # sums duplicates
         # Two places on both sides of a token, itself included, hold all pairs of words
         # of one sentence at their distance.
-        self._apart = []
-        for distance in range(len(ids)):
+        self._apart: list[_Pairs | _Words] = [_Words(ids[window])]
+        for distance in range(1, len(ids)):
             right = min(window + distance, len(ids) - 1)
             self._apart.append(_Pairs(ids[right - distance], ids[right], words))
         # Two places after a token do not hold the pairs that begin with the first words
         # of a sentence, nor two before it those that end with the last ones.
-        self._missing: dict[tuple[int, int], _Pairs] = {}
+        self._missing: dict[tuple[int, int], _Pairs | _Words] = {}
         center = ids[window]
         for near in range(1, window + 1):
             first, last = windows.before < near, windows.after < near
-            for distance in range(window + 1 - near):
-                i, left, right = window + near, center, ids[window + distance]
-                pairs = _Pairs(left[first], right[first], words)
+            i, j = window + near, window - near
+            self._missing[i, i] = _Words(center[first])
+            self._missing[j, j] = _Words(center[last])
+            for distance in range(1, window + 1 - near):
+                pairs = _Pairs(center[first], ids[window + distance, first], words)
                 self._missing[i, i + distance] = pairs
-                j, left, right = window - near, ids[window - distance], center
-                pairs = _Pairs(left[last], right[last], words)
+                pairs = _Pairs(ids[window - distance, last], center[last], words)
                 self._missing[j - distance, j] = pairs
 
     def fit(self, vectors: Doubles, shrinkage: float) -> Classifier:

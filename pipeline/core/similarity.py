@@ -194,7 +194,7 @@ def nearest_sets(unit: Doubles, rows: Ids, top_k: int) -> Ids:
     """
     top_k = min(top_k, len(unit) - 1)
     ids = np.empty((len(rows), top_k), np.int32)
-    slack = _slack(unit.shape[1])
+    slack = slack_of(unit.shape[1])
     for asked, which, near, narrow in _near(unit, rows, top_k):
         scores = narrow.astype(np.float64)
         places = np.arange(len(ids[asked]))
@@ -209,12 +209,13 @@ def nearest_sets(unit: Doubles, rows: Ids, top_k: int) -> Ids:
     return ids
 
 
-def _slack(dim: int) -> float:
+def slack_of(dim: int) -> float:
     """Return twice what a cosine in single precision may be wrong by.
 
-    A sum of d products of vectors of length 1, each rounded to 2⁻²⁴, as are they.
+    Vectors of length 1, their products and d sums are each rounded by at most 2⁻²⁴; a
+    few roundings more are for what is made of the cosine.
     """
-    return 2 * (dim + 4) * 2.0**-24
+    return 2 * (dim + 8) * 2.0**-24
 
 
 def _near(
@@ -227,20 +228,22 @@ def _near(
         its id, ascending within a row; and its cosine in single precision. At least
         `top_k` words for each row.
     """
-    if top_k < 1:
+    if top_k < 1 or not len(rows):
         return
     narrow = unit.astype(np.float32)
-    step = max(1, batch_rows(len(unit)) // 4)
-    slack = _slack(unit.shape[1])
+    step = min(len(rows), max(1, batch_rows(len(unit)) // 4))
+    slack = slack_of(unit.shape[1])
+    # Written over by each: fresh memory costs as much as what is computed.
+    blocks = np.empty((step, len(unit)), np.float32)
     for start in range(0, len(rows), step):
         asked = slice(start, min(start + step, len(rows)))
-        block = narrow[rows[asked]] @ narrow.T  # (rows, V)
+        block = blocks[: asked.stop - start]
+        np.matmul(narrow[rows[asked]], narrow.T, out=block)  # (rows, V)
         # A word is no neighbor of itself.
         block[np.arange(len(block)), rows[asked]] = -np.inf
         least = _reached(block, top_k) - np.float32(slack)
-        which, near = np.divmod(
-            np.flatnonzero(block >= least[:, np.newaxis]), block.shape[1]
-        )
+        places = np.flatnonzero(block >= least[:, np.newaxis])
+        which, near = np.divmod(places, len(unit))
         yield asked, which, near, block[which, near]
 
 

@@ -12,6 +12,12 @@ from annotated_types import Ge, Le, Len
 from pipeline.core.alignment import aligned_layouts, layout_depth
 from pipeline.core.atlas import KEPT_DEPTH, NAMES, Atlas, Map, Projection, Settings
 from pipeline.core.figures.canvas import Images
+from pipeline.core.figures.choice import (
+    Drawn,
+    category_of,
+    heatmap_choice,
+    map_choice,
+)
 from pipeline.core.figures.explorer.groupings import groupings
 from pipeline.core.figures.explorer.page import (
     ExplorerWords,
@@ -29,13 +35,11 @@ from pipeline.core.figures.heatmap import (
     heatmap_images,
 )
 from pipeline.core.figures.loss import loss_html, loss_images
-from pipeline.core.figures.maps import NO_GROUP, MapWords, map_images
+from pipeline.core.figures.maps import map_images
 from pipeline.core.figures.style import counted
-from pipeline.core.labels import shown
 from pipeline.core.projection import FEWEST_WORDS, neighbor_graph, pca
 from pipeline.core.similarity import cosines, unit_vectors
 from pipeline.core.types import (
-    UNKNOWN,
     Corpus,
     Counts,
     Doubles,
@@ -55,9 +59,6 @@ from pipeline.report import Report
 
 # Neighbors that count on the maps of the film, which has fewer words than the others.
 _FILM_PERPLEXITY = 20.0
-
-# Words asked for but not found that are named.
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def visualize(  # noqa: PLR0917  # a stage takes its inputs one by one
             f"order, found {len(embeddings.words)} others. Are both of one run?"
         )
     unit = unit_vectors(embeddings.center)
-    group = _groups(config, vocab)
+    group = category_of(vocab, config.category_min_count)
     files: dict[str, bytes] = {}
 
     def keep(name: str, images: Images) -> None:
@@ -148,7 +149,7 @@ def visualize(  # noqa: PLR0917  # a stage takes its inputs one by one
         if config.film and frames > 1 and followed >= FEWEST_WORDS:
             jobs["film"] = partial(_draw_film, vocab, snapshots, history, group)
         jobs["frequency"] = partial(_draw_frequency, vocab, embeddings, group)
-        drawn = _choose(config, vocab, group)
+        drawn = map_choice(vocab, group, config.words)
         atlas = Atlas(
             unit[drawn.ids],
             config.projections,
@@ -208,27 +209,12 @@ def _draw_loss(history: TrainingHistory) -> Images:
     return {"html": loss_html(loss, heldout), **loss_images(loss, heldout)}
 
 
-def _groups(config: VisualizeConfig, vocab: Vocab) -> Ids:
-    """Return each word's category, shape (V,), or `NO_GROUP`."""
-    group = np.full(len(vocab.words), NO_GROUP, np.int32)
-    # A word of two categories belongs to the first.
-    for number, members in reversed(list(enumerate(CATEGORIES.values()))):
-        ids = _ids(vocab, members)
-        ids = ids[ids != UNKNOWN]
-        group[ids[vocab.counts[ids] >= config.category_min_count]] = number
-    return group
-
-
-def _ids(vocab: Vocab, words: tuple[str, ...]) -> Ids:
-    return np.array(
-        [vocab.ids.get(vocab.normalization(word), UNKNOWN) for word in words], np.int32
-    )
-
-
 def _draw_heatmap(
     config: VisualizeConfig, vocab: Vocab, unit: Doubles, group: Ids
 ) -> Images:
-    chosen, notes = _heatmap_words(config, vocab, group)
+    chosen, notes = heatmap_choice(
+        vocab, group, config.heatmap_words, config.heatmap_per_category
+    )
     found = cluster(unit[chosen])
     chosen = chosen[found.order]
     words = HeatmapWords(
@@ -239,40 +225,6 @@ def _draw_heatmap(
         tree=found.tree,
     )
     return {"html": heatmap_html(words, notes), **heatmap_images(words, notes)}
-
-
-def _heatmap_words(
-    config: VisualizeConfig, vocab: Vocab, group: Ids
-) -> tuple[Ids, list[str]]:
-    """Return the heatmap's words, and what to say of them."""
-    asked = _ids(vocab, config.heatmap_words)
-    found = np.array(list(dict.fromkeys(asked[asked != UNKNOWN].tolist())), np.int32)
-    missing = [
-        shown(word)
-        for word, i in zip(config.heatmap_words, asked.tolist(), strict=True)
-        if i == UNKNOWN
-    ]
-    if len(found):
-        which = "Cosines of the words asked for"
-    elif (group != NO_GROUP).any():
-        each = config.heatmap_per_category
-        which = f"Cosines of the {each} most frequent words of each category"
-        found = np.concatenate(
-            [np.flatnonzero(group == g)[:each] for g in range(len(CATEGORIES))]
-        ).astype(np.int32)
-    else:
-        which = "Cosines of the most frequent words"
-        most = config.heatmap_per_category * len(CATEGORIES)
-        found = np.arange(min(most, len(vocab.words)), dtype=np.int32)
-    notes = [
-        f"{which}, ordered by clustering: the tree joins what is alike, by average "
-        "distance."
-    ]
-    if missing:
-        more = len(missing) - _NAMED
-        names = [*missing[:_NAMED], *([f"{more} more"] if more > 0 else [])]
-        notes.append(f"Not in the vocabulary: {', '.join(names)}.")
-    return found, notes
 
 
 def _draw_frequency(vocab: Vocab, embeddings: Embeddings, group: Ids) -> Images:
@@ -320,46 +272,8 @@ def _draw_film(
     return {"html": film_html(film)}
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """The words that are drawn.
-
-    Attributes:
-        ids: Shape (n,). Theirs in the vocabulary, rising.
-        words: As maps name and mark them.
-        chosen: Which they are, in words.
-    """
-
-    ids: Ids
-    words: MapWords
-    chosen: str
-
-
-def _choose(config: VisualizeConfig, vocab: Vocab, group: Ids) -> _Drawn:
-    """Choose the words of the maps."""
-    total = len(vocab.words)
-    frequent = total if config.words is None else min(config.words, total)
-    ids = np.flatnonzero((np.arange(total) < frequent) | (group != NO_GROUP))
-    more = len(ids) - frequent
-    chosen = (
-        f"The vocabulary of {counted(total, 'word')}"
-        if frequent == total
-        else f"The {frequent:,} most frequent of {total:,} words"
-    )
-    if more:
-        chosen += f" and {more:,} more of the categories"
-    chosen += f", from {counted(int(vocab.counts.sum()), 'token')}."
-    words = MapWords(
-        words=tuple(vocab.words[i] for i in ids),
-        ranks=ids.astype(np.int32),
-        groups=tuple(CATEGORIES),
-        group=group[ids],
-    )
-    return _Drawn(ids.astype(np.int32), words, chosen)
-
-
 def _draw_map(
-    config: VisualizeConfig, drawn: _Drawn, atlas: Atlas, found: Map
+    config: VisualizeConfig, drawn: Drawn, atlas: Atlas, found: Map
 ) -> Images:
     """Draw a map in 2D as images."""
     name = NAMES[found.projection]
@@ -377,14 +291,14 @@ def _draw_map(
     return map_images(drawn.words, found.layout, title, notes, labeled=labeled)
 
 
-def _tells(drawn: _Drawn) -> bool:
+def _tells(drawn: Drawn) -> bool:
     """Say whether kept neighbors tell anything: of few words all are the nearest."""
     return len(drawn.ids) > KEPT_DEPTH + 1
 
 
 def _explore(
     config: VisualizeConfig,
-    drawn: _Drawn,
+    drawn: Drawn,
     atlas: Atlas,
     maps: Sequence[Map],
     *,

@@ -10,8 +10,8 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.artifacts import file_digest
-from pipeline.core.files import scratch_folder, scratch_of
+from pipeline.core.files import scratch_of
 from pipeline.errors import RunGoneError, TrackingError
 from pipeline.records import RunRecord, Status, check_finite, run_folder
 from pipeline.tracking import mlflow_model
-from pipeline.tracking.files import (
-    artifact_path,
-    check_file,
-    table_json,
-    written,
-)
+from pipeline.tracking.files import artifact_path, check_file, table_json, written
+from pipeline.tracking.mlflow_delivery import mlflow_sender
 from pipeline.tracking.mlflow_limits import (
     LONGEST_NAME,
     LONGEST_TAG,
@@ -46,7 +42,6 @@ from pipeline.tracking.mlflow_store import (
 from pipeline.tracking.outbox import (
     Dataset,
     End,
-    Entry,
     File,
     Model,
     Outbox,
@@ -55,16 +50,15 @@ from pipeline.tracking.outbox import (
     Tags,
 )
 from pipeline.tracking.sampler import Sampler
-from pipeline.tracking.sender import Refused, Sender, Unreachable
+from pipeline.tracking.sender import Sender
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
 
 _DIGEST_SHOWN = 12  # of 36 that MLflow takes; more hides the rest in a list of runs
-_AGAIN_LATER = (408, 429)  # HTTP: too slow, too many requests
 
 _NOTE_TAG = "mlflow.note.content"  # what the UI shows above a run, as Markdown
 _TABLES_TAG = "mlflow.loggedArtifacts"  # JSON files that the UI draws as tables
@@ -118,7 +112,7 @@ def open_mlflow(
         else:
             run = _existing(client, run_id)
         outbox = Outbox(run_folder(home, run.info.run_id))
-        sender = _sender(client, store, run.info.run_id, outbox, scratch_of(home))
+        sender = mlflow_sender(client, store, run.info.run_id, outbox, scratch_of(home))
         known: dict[tuple[str, int], float] = {}
         if run_id is not None:
             sender.flush()
@@ -152,7 +146,7 @@ def send_unsent(home: Path, record: RunRecord) -> int:
 
     outbox = Outbox(run_folder(home, record.run_id))
     client = MlflowClient(store)
-    sender = _sender(client, store, record.run_id, outbox, scratch_of(home))
+    sender = mlflow_sender(client, store, record.run_id, outbox, scratch_of(home))
     sender.flush()
     return sender.waiting
 
@@ -337,78 +331,6 @@ class MlflowTracker:
             )
 
 
-def _sender(
-    client: "MlflowClient", store: str, run_id: str, outbox: Outbox, scratch: Path
-) -> Sender:
-    from mlflow.exceptions import MlflowException
-
-    def deliver(entry: Entry) -> None:
-        try:
-            _deliver(client, run_id, entry, scratch)
-        # An upload that fails raises requests' errors, which are OSErrors.
-        except (MlflowException, OSError) as error:
-            kind = Refused if _is_refusal(error) else Unreachable
-            raise kind(reason_of(error)) from error
-
-    return Sender(deliver, outbox, store)
-
-
-def _deliver(client: "MlflowClient", run_id: str, entry: Entry, scratch: Path) -> None:
-    from mlflow import entities as e
-
-    match entry:
-        case Params(values):
-            params = [e.Param(k, v) for k, v in values.items()]
-            client.log_batch(run_id, params=params, synchronous=True)
-        case Points(points):
-            metrics = [e.Metric(n, value, at, step) for n, value, step, at in points]
-            client.log_batch(run_id, metrics=metrics, synchronous=True)
-        case Tags(values):
-            tags = [e.RunTag(k, v) for k, v in values.items()]
-            client.log_batch(run_id, tags=tags, synchronous=True)
-        case File(local, path):
-            folder, _, _ = path.rpartition("/")
-            with _named(local, path, scratch) as file:
-                client.log_artifact(run_id, str(file), folder or None)
-        case Model(local, _, register_as):
-            mlflow_model.log_model(client, run_id, local, scratch, register_as)
-        case Dataset(name, digest, source_type, source, schema, profile):
-            dataset = e.Dataset(name, digest, source_type, source, schema, profile)
-            context = e.InputTag("mlflow.data.context", "training")
-            _log_input(client, run_id, e.DatasetInput(dataset, [context]))
-        case End(status, ended):
-            client.set_terminated(run_id, status, ended)
-
-
-def _log_input(client: "MlflowClient", run_id: str, given: "DatasetInput") -> None:
-    """Log a dataset, which trials side by side may all be about to add.
-
-    MLflow looks for it and then adds it, in two steps: who comes second is refused,
-    and finds it when it looks again.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.log_inputs(run_id, [given])
-    except MlflowException as error:
-        if not _is_refusal(error):
-            raise
-        client.log_inputs(run_id, [given])
-
-
-@contextmanager
-def _named(local: Path, path: str, scratch: Path) -> Iterator[Path]:
-    """Show a file under the last name of an artifact path: MLflow keeps names."""
-    name = path.rpartition("/")[2]
-    if local.name == name:
-        yield local
-        return
-    with scratch_folder(scratch) as folder:
-        renamed = folder / name
-        renamed.symlink_to(local)
-        yield renamed
-
-
 def _existing(client: "MlflowClient", run_id: str) -> "Run":
     from mlflow.exceptions import MlflowException
 
@@ -489,17 +411,6 @@ def _experiment_id(client: "MlflowClient", name: str, artifacts: str | None) -> 
             "tracking.experiment to another name"
         )
     return str(found.experiment_id)
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Say whether the store answered no, rather than not at all."""
-    from mlflow.exceptions import MlflowException
-
-    if isinstance(error, MlflowException):
-        status = error.get_http_status_code()
-    else:
-        status = getattr(getattr(error, "response", None), "status_code", 0)
-    return 400 <= status < 500 and status not in _AGAIN_LATER
 
 
 def _tables_tag(paths: Sequence[str]) -> str:

@@ -75,7 +75,7 @@ def test_the_first_answer_is_that_of_the_ranking_however_near_others_are(
     queries = rng.integers(0, 300, size=(200, 3)).astype(np.int32)
     queries[50:120, :2] = queries[50, :2]  # with the same a and b
 
-    first = first_answers(unit, queries, (method,))[method]
+    first = first_answers(unit, unit.astype(np.float32), queries, (method,))[method]
 
     ranked, _ = solve(unit, queries, method=method, top_k=2)
     np.testing.assert_array_equal(first, ranked[:, 0])
@@ -85,7 +85,7 @@ def test_methods_answer_together_as_they_do_alone(rng):
     unit = unit_vectors(rng.normal(size=(60, 5)).astype(np.float32))
     queries = rng.integers(0, 60, size=(40, 3)).astype(np.int32)
 
-    together = first_answers(unit, queries, ("mul", "add"))
+    together = first_answers(unit, unit.astype(np.float32), queries, ("mul", "add"))
 
     for method in analogy.METHODS:
         ids, _ = solve(unit, queries, method=method)

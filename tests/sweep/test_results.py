@@ -200,10 +200,13 @@ def test_reading_grows_with_the_trials_and_no_faster(tmp_path):
         losses = tuple(map(float, range(15)))
         for n in range(count):
             found.save_trial(trial_of(n, n // 2, 1.0 + n, history={LOSS: losses}))
-        began = time.perf_counter()
-        assert len(read_results(found).trials) == count
-        best_trial(read_results(found))
-        return time.perf_counter() - began
+        took = []
+        for _ in range(5):
+            began = time.perf_counter()
+            assert len(read_results(found).trials) == count
+            best_trial(read_results(found))
+            took.append(time.perf_counter() - began)
+        return min(took)  # other work on the machine only adds
 
     seconds(20)
     # Ten times the trials, and room for a busy machine; quadratic would be 100.

@@ -10,6 +10,13 @@ from pipeline.errors import StorageError
 from pipeline.tracking.sampler import Sampler
 
 
+def megabytes() -> float:
+    """Return what this process and its children hold in memory."""
+    process = psutil.Process()
+    family = (process, *process.children(recursive=True))
+    return sum(member.memory_info().rss for member in family) / 1e6
+
+
 def test_every_run_has_a_sample_however_short():
     logged = []
     sampler = Sampler(lambda *a: logged.append(a), time.time() - 100, seconds=60)
@@ -19,7 +26,8 @@ def test_every_run_has_a_sample_however_short():
 
     ((values, step),) = logged
     assert step == 100
-    memory = psutil.Process().memory_info().rss / 1e6
+    # Other tests may have left a browser open: it is a child of this process.
+    memory = megabytes()
     assert 0.5 * memory < values["system/process_memory_megabytes"] < 2 * memory
     assert values["system/process_cpu_percent"] >= 0
 
@@ -28,7 +36,9 @@ def test_samples_come_until_it_is_stopped():
     logged = []
     sampler = Sampler(lambda *a: logged.append(a), time.time(), seconds=0.02)
     sampler.start()
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60
+    while len(logged) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
     sampler.stop()
     count = len(logged)
     time.sleep(0.1)
@@ -84,5 +94,4 @@ def test_a_process_that_works_for_the_run_counts():
         child.communicate(b"\n")
 
     ((values, _),) = logged
-    memory = psutil.Process().memory_info().rss / 1e6
-    assert values["system/process_memory_megabytes"] > memory + 250
+    assert values["system/process_memory_megabytes"] > megabytes() + 200

@@ -93,10 +93,23 @@ const showColors = () => {
     return group;
   };
   byId("color").replaceChildren(...groupings.length ? [options("Groups", groupings)] : [],
-    options("Numbers", measures));
+    options("Numbers", measures.filter(({scored}) => !scored)),
+    ...scores.length ? [options("Scores of the evaluation", scores)] : []);
   byId("color").value = state.color;
 };
+// What an evaluation of the same run found for single words, if there was one.
+const placeOfText = new Map(folded.map((word, i) => [word, i]));
+words.forEach((word, i) => placeOfText.set(word, i));
+const scores = JSON.parse(byId("scores").textContent).measures.map(each => {
+  const values = new Float32Array(n).fill(NaN);
+  for (const [word, score] of each.scores) {
+    const i = placeOfText.get(word) ?? placeOfText.get(word.toLowerCase());
+    if (i !== undefined) values[i] = score;
+  }
+  return {...each, values, scored: true};
+}).filter(({values}) => values.some(value => !Number.isNaN(value)));
 const startLegend = () => {
+  measures.push(...scores);
   showColors();
   byId("color").addEventListener("change", event => timed("color", () => {
     state.color = event.target.value;

@@ -87,6 +87,19 @@ const layout = numbers => {
 const CONFIG = {displayModeBar: false, scrollZoom: true, responsive: true, doubleClick: false,
   showSendToCloud: false, plotlyServerURL: ""};
 
+// In 3D Plotly draws all points a second time, unseen, to know which is below the
+// pointer, and stands still until that picture is read: most of the time of a change.
+// This page looks for itself. Objects without slots are left out of it.
+const dropPicking = () => {
+  const {glplot} = scene();
+  for (const object of [...glplot.objects]) {
+    if (!object.pickSlots) continue;
+    glplot.remove(object);
+    object.pickSlots = 0;
+    glplot.add(object);
+  }
+};
+
 let drawnDims = 0, drawing = Promise.resolve();
 // Draw the map anew, looking from where `numbers` say, or so that all is seen.
 const draw = numbers => {
@@ -98,6 +111,7 @@ const draw = numbers => {
     await Plotly.react(figure, [trace()], layout(numbers), CONFIG);
     figure.append(byId("overlay"));
     while (!ready()) await new Promise(requestAnimationFrame);
+    if (state.dims === 3) dropPicking();
     if (state.dims === 3 && !numbers) await lookAt(homeNumbers());
     repaint();
   };

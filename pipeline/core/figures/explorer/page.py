@@ -24,7 +24,7 @@ SCRIPTS = (
     *("search.js", "panel.js", "legend.js", "address.js", "main.js"),
 )
 
-_LONGEST = 40  # characters of a word that are shown
+LONGEST = 40  # characters of a word that are shown
 
 NO_LABEL = -1
 
@@ -141,7 +141,7 @@ def explorer_html(
     spec = {
         "title": title,
         "notes": list(notes),
-        "words": [shown(word, _LONGEST) for word in words.words],
+        "words": [shown(word, LONGEST) for word in words.words],
         "ranks": packed(words.ranks, np.int32),
         "counts": packed(words.counts, np.float64),
         "dim": words.unit.shape[1],
