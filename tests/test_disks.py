@@ -94,7 +94,7 @@ def test_a_cache_that_can_only_be_read_is_read(tmp_path, mount):
 
     again = w2v("run", *SMOKE, "tracking=off", home=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count(" cached ") == 5
+    assert again.stdout.count(" cached ") == 6
 
     other = w2v("run", *SMOKE, "train.dim=12", "tracking=off", home=tmp_path)
     assert other.returncode == 1

@@ -87,4 +87,4 @@ def test_the_best_trial_gets_its_pictures(tmp_path):
         assert "visualize" not in trial["digests"]
     record = json.loads(w2v(tmp_path, "show", best["run_id"], "--json").stdout)
     assert any("figures/" in path for path in record["artifacts"])
-    assert [s["cached"] for s in record["stages"].values()] == [True] * 4 + [False]
+    assert [s["cached"] for s in record["stages"].values()] == [True] * 5 + [False]
