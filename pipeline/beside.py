@@ -171,7 +171,8 @@ class Companion:
         finally:  # a second Ctrl-C does not wait
             self._process.kill()
             self._process.wait()
-        self._listener.join()
+        # Not for ever: what a library left running may hold the pipe.
+        self._listener.join(GRACE_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -247,7 +248,7 @@ class Companion:
 def _program(pipe: int) -> str:
     """Return what the new interpreter runs: the same modules, from the same places."""
     return (
-        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"import sys; sys.path[:] = {[p for p in sys.path if isinstance(p, str)]!r}; "
         f"from pipeline.companion import main; main({pipe})"
     )
 
@@ -261,12 +262,15 @@ def _error(kind: str, text: str, trace: str) -> Exception:
     return error
 
 
-def _killed(stage: str, code: int) -> Exception:
+def _killed(stage: str, code: int) -> BaseException:
     """Return the error of a process that ended without a word."""
     if code >= 0:
         message = f"{stage}: its process ended with exit code {code}, and said no more"
         return RuntimeError(message)
-    name = signal.Signals(-code).name
+    if -code in (signal.SIGINT, signal.SIGTERM):  # before it could handle them
+        return KeyboardInterrupt()
+    known = {number.value: number.name for number in signal.Signals}
+    name = known.get(-code, f"signal {-code}")
     why = (
         "as the system does where memory is full. Make its sizes smaller, such as "
         f"those of the group {stage}; finished stages are kept"

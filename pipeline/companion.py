@@ -22,8 +22,6 @@ from pipeline.graph import Stage
 from pipeline.ingredients import ingredients_of
 from pipeline.report import Report
 
-_JOB = TypeAdapter(Job)
-
 
 def main(pipe: int) -> None:
     """Do the job that comes on stdin, and end the process.
@@ -37,7 +35,7 @@ def main(pipe: int) -> None:
     words = _Words(pipe)
     done, unwanted = threading.Event(), threading.Event()
     try:
-        job = _JOB.validate_json(sys.stdin.buffer.readline())
+        job = _read_job(sys.stdin.buffer.readline())
         threading.Thread(target=_watch, args=(done, unwanted), daemon=True).start()
         logging.basicConfig(level=logging.WARNING, handlers=[_LogWords(words)])
         logging.getLogger("pipeline").setLevel(logging.INFO)
@@ -48,9 +46,18 @@ def main(pipe: int) -> None:
         unwanted.wait()  # its objects are in use until the other process has them
     except KeyboardInterrupt:
         words.say("interrupted")
+    except BaseException as error:  # told, or nobody would know
+        words.say("failed", type(error).__name__, str(error), traceback.format_exc())
     finally:
         # Threads of libraries may still be at work on what nobody wants any more.
         os._exit(0)
+
+
+def _read_job(line: bytes) -> Job:
+    # Not by pydantic, which refuses names of folders that are no UTF-8.
+    values = json.loads(line)
+    values |= {name: tuple(values[name]) for name in ("gives", "earlier")}
+    return Job(**values)
 
 
 def _work(job: Job, words: "_Words") -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from pipeline.config import AnyConfig, Config, to_yaml
 from pipeline.core.checkpoint import save_checkpoint
 from pipeline.core.figures.explorer.scores import with_scores
 from pipeline.core.files import scratch_folder
-from pipeline.core.types import Figures, Metrics, Tables
+from pipeline.core.types import Figures, Metrics, Tables, Vocab
 from pipeline.engine import StageResult
 from pipeline.errors import W2VError
 from pipeline.records import RunRecord, StageRecord, Status, now, save_record
@@ -183,12 +183,16 @@ class Watcher:
 
     def _with_scores(self, artifact: object) -> object:
         """Give an explorer the scores of words that this run's evaluation found."""
-        tables = self._artifacts.get("tables")
-        if not isinstance(artifact, Figures) or not isinstance(tables, Tables):
+        tables, vocab = (self._artifacts.get(name) for name in ("tables", "vocab"))
+        if not (
+            isinstance(artifact, Figures)
+            and isinstance(tables, Tables)
+            and isinstance(vocab, Vocab)
+        ):
             return artifact
         files = dict(artifact.files)
         if _EXPLORER in files:
-            files[_EXPLORER] = with_scores(files[_EXPLORER], tables.tables)
+            files[_EXPLORER] = with_scores(files[_EXPLORER], tables.tables, vocab.words)
         return Figures(files)
 
     def _note(self, name: str, stage: StageRecord, values: Mapping[str, float]) -> None:

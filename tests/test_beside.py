@@ -250,6 +250,28 @@ def test_an_error_that_is_none_of_ours_keeps_its_name_and_its_trace(lab):
     assert "raise KeyError(name)" in told.value.__notes__[0]
 
 
+def test_a_stage_that_ends_its_process_is_told(lab):
+    with pytest.raises(RuntimeError, match="SystemExit: 3") as told:
+        lab.run(multiply="exit")
+    assert "sys.exit(3)" in told.value.__notes__[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_it_is_handled_ends_the_run_as_later(number):
+    assert isinstance(beside._killed("multiply", -number), KeyboardInterrupt)
+
+
+def test_a_signal_without_a_name_is_told_by_its_number():
+    told = beside._killed("multiply", -(signal.SIGRTMIN + 2))
+    assert f"killed by signal {signal.SIGRTMIN + 2}" in str(told)
+
+
+def test_a_path_among_the_places_of_modules_is_left_out(lab, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/none")])
+    results, _ = lab.run()
+    assert not results["multiply"].cached
+
+
 def test_a_process_killed_as_by_a_full_memory_is_named(lab):
     expected = "multiply: its process was killed by SIGKILL, as the system does where"
     with pytest.raises(StorageError, match=expected):

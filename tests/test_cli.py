@@ -160,6 +160,8 @@ def test_multirun_makes_a_run_of_each_value(first, home):
         (["--nope"], "unrecognized arguments: --nope"),
         (["--experimental-rerun=x.pkl"], "pickle"),
         (["targets=[trian]"], "targets: expected some of"),
+        (["targets=5"], "targets: expected a valid array, found 5"),
+        (["-m", "targets=5", "train.dim=8,12"], "targets: expected a valid array"),
         (["-m", "train.dim=0", "tracking=off"], "train.dim: expected greater"),
         (["-m", "train=3"], "a group takes the name of one of its options"),
         (["-m", "hydra/launcher=nope"], "Could not find 'hydra/launcher/nope'"),

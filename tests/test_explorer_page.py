@@ -474,7 +474,8 @@ def test_what_an_evaluation_found_for_words_is_among_the_colors(
     )
     tables = {"category_words": categories, "analogy_questions": questions}
     scored = tmp_path / "scored.html"
-    scored.write_bytes(with_scores(path.read_bytes(), tables))
+    words, _ = some_words()
+    scored.write_bytes(with_scores(path.read_bytes(), tables, words))
     explorer.open(scored, "#color=category_words-precision_at_10")
 
     assert explorer.texts("#color optgroup:last-child option") == [

@@ -6,6 +6,7 @@ Tests put this file into a copy of the package, as one of its stages.
 import logging
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipeline.report import Report
 
 log = logging.getLogger(__name__)
 
-Deed = Literal["work", "meet", "fail", "break", "die", "hang", "leave"]
+Deed = Literal["work", "meet", "fail", "break", "die", "exit", "hang", "leave"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def act(config: ToyConfig, name: str, other: str, report: Report) -> None:
             raise DataError(f"{name}: expected 1, found 'zwölf'")
         case "break":
             raise KeyError(name)
+        case "exit":
+            sys.exit(3)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "leave":

@@ -191,7 +191,7 @@ class Composer:
                 del config["hydra"]
                 config.pop("sweep", None)
             config.home = str(self._launch.home)
-            config.targets = list(config.targets) or list(_TARGETS)
+            config.targets = config.targets or list(_TARGETS)
             if self._one_thread and config.train.threads == "auto":
                 config.train.threads = 1
             self._composed[others] = config

@@ -17,6 +17,7 @@ from pipeline.core.analogy import solve
 from pipeline.core.figures.explorer.groupings import groupings
 from pipeline.core.figures.explorer.page import SCRIPTS, Measure, packed
 from pipeline.core.figures.explorer.quantize import quantize
+from pipeline.core.figures.explorer.scores import NO_SCORES, with_scores
 from pipeline.core.similarity import nearest, unit_vectors
 from pipeline.core.types import Corpus, EncodedCorpus, EncodedSplit
 
@@ -242,3 +243,25 @@ class TestGroupings:
 
     def test_a_corpus_where_nothing_is_an_entity_offers_none(self):
         assert [g.key for g in self.find({"ner": [["O"] * 40]})] == ["cluster"]
+
+
+class TestScores:
+    def find(self, words, **rows):
+        page = with_scores(
+            NO_SCORES.encode(), {"analogy_questions": pa.table(rows)}, words
+        )
+        (found,) = re.findall(rb'id="scores">(.*?)</script>', page)
+        return [dict(each["scores"]) for each in json.loads(found)["measures"]]
+
+    def test_a_score_is_that_of_the_word_as_the_vocabulary_has_it(self):
+        rows = {
+            "expected": ["IN", "in", "Berlin", "Polish", "Berlin", None],
+            "correct_add": [True, False, True, True, False, True],
+        }
+
+        assert self.find(["in", "IN", "berlin", "none"], **rows) == [
+            {"IN": 1, "in": 0, "berlin": 0.5}
+        ]
+
+    def test_words_that_are_not_known_have_none(self):
+        assert self.find(["a"], expected=["b"], correct_add=[True]) == []

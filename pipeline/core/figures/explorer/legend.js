@@ -98,12 +98,11 @@ const showColors = () => {
   byId("color").value = state.color;
 };
 // What an evaluation of the same run found for single words, if there was one.
-const placeOfText = new Map(folded.map((word, i) => [word, i]));
-words.forEach((word, i) => placeOfText.set(word, i));
+const placeOfText = new Map(words.map((word, i) => [word, i]));
 const scores = JSON.parse(byId("scores").textContent).measures.map(each => {
   const values = new Float32Array(n).fill(NaN);
   for (const [word, score] of each.scores) {
-    const i = placeOfText.get(word) ?? placeOfText.get(word.toLowerCase());
+    const i = placeOfText.get(word);
     if (i !== undefined) values[i] = score;
   }
   return {...each, values, scored: true};

@@ -4,7 +4,7 @@ The page is drawn while the vectors are evaluated, so that it cannot hold them f
 the beginning: they go into a place of it that was left for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -64,13 +64,18 @@ _SOURCES = (
 )
 
 
-def with_scores(page: bytes, tables: Mapping[str, pa.Table]) -> bytes:
+def with_scores(
+    page: bytes, tables: Mapping[str, pa.Table], words: Collection[str]
+) -> bytes:
     """Return an explorer with the scores that the tables hold for single words.
 
     Args:
         page: From `explorer_html`, with no scores yet.
         tables: An evaluation's, by name.
+        words: The vocabulary. What a table has in another case, as it was asked, is
+            the word that it was answered with.
     """
+    vocabulary = frozenset(words)
     measures = [
         {
             "key": f"{source.table}-{source.value}",
@@ -80,20 +85,25 @@ def with_scores(page: bytes, tables: Mapping[str, pa.Table]) -> bytes:
             "scores": scores,
         }
         for source in _SOURCES
-        if source.table in tables and (scores := _means(tables[source.table], source))
+        if source.table in tables
+        and (scores := _means(tables[source.table], source, vocabulary))
     ]
     filled = f"{_OPEN}{script_json({'measures': measures})}{_CLOSE}"
     # The first is that of the page: no word stands before it, nor with a `<` at all.
     return page.replace(NO_SCORES.encode(), filled.encode(), 1)
 
 
-def _means(table: pa.Table, source: _Source) -> list[list[object]]:
+def _means(
+    table: pa.Table, source: _Source, vocabulary: frozenset[str]
+) -> list[list[object]]:
     """Return pairs of a word and its score."""
+    asked = table[source.word].to_pylist()
+    found = [w if w is None or w in vocabulary else w.lower() for w in asked]
     columns = {
-        "word": table[source.word],
+        "word": pa.array([w if w in vocabulary else None for w in found], pa.string()),
         "score": pc.cast(table[source.value], pa.float32()),
     }
-    known = pa.table(columns).filter(pc.is_valid(columns["score"]))
+    known = pa.table(columns).drop_null()
     means = known.group_by("word", use_threads=False).aggregate([("score", "mean")])
     words, scores = means["word"].to_pylist(), means["score_mean"].to_pylist()
     return [
