@@ -17,7 +17,6 @@ from pydantic import TypeAdapter
 from pipeline.beside import GRACE_SECONDS, Job
 from pipeline.cache import Cache
 from pipeline.engine import resource_errors, run_stage
-from pipeline.errors import W2VError
 from pipeline.graph import Stage
 from pipeline.ingredients import ingredients_of
 from pipeline.report import Report
@@ -46,7 +45,7 @@ def main(pipe: int) -> None:
         unwanted.wait()  # its objects are in use until the other process has them
     except KeyboardInterrupt:
         words.say("interrupted")
-    except BaseException as error:  # told, or nobody would know
+    except BaseException as error:  # told as it would be in the other process
         words.say("failed", type(error).__name__, str(error), traceback.format_exc())
     finally:
         # Threads of libraries may still be at work on what nobody wants any more.
@@ -54,7 +53,7 @@ def main(pipe: int) -> None:
 
 
 def _read_job(line: bytes) -> Job:
-    # Not by pydantic, which refuses names of folders that are no UTF-8.
+    """Read a job without pydantic, which refuses folders whose names are no UTF-8."""
     values = json.loads(line)
     values |= {name: tuple(values[name]) for name in ("gives", "earlier")}
     return Job(**values)
@@ -62,22 +61,17 @@ def _read_job(line: bytes) -> Job:
 
 def _work(job: Job, words: "_Words") -> tuple[object, ...]:
     """Run the stage; return what is to be said of it."""
-    try:
-        function = getattr(importlib.import_module(job.module), job.function)
-        stage = Stage(function, job.gives)
-        config = TypeAdapter(stage.config_type).validate_json(
-            json.dumps(job.config), strict=True
-        )
-        cache = Cache(Path(job.cache), [Cache(Path(e)) for e in job.earlier])
-        with resource_errors(stage.name):
-            if ingredients_of(stage, config, job.inputs).key != job.key:
-                return ("other code",)
-            report = _Remote(words)
-            result = run_stage(stage, config, job.inputs, cache, report, mode=job.mode)
-    except W2VError as error:
-        return "failed", type(error).__name__, str(error), traceback.format_exc()
-    except Exception as error:  # told as it would be in the other process
-        return "failed", type(error).__name__, str(error), traceback.format_exc()
+    function = getattr(importlib.import_module(job.module), job.function)
+    stage = Stage(function, job.gives)
+    config = TypeAdapter(stage.config_type).validate_json(
+        json.dumps(job.config), strict=True
+    )
+    cache = Cache(Path(job.cache), [Cache(Path(e)) for e in job.earlier])
+    with resource_errors(stage.name):
+        if ingredients_of(stage, config, job.inputs).key != job.key:
+            return ("other code",)
+        report = _Remote(words)
+        result = run_stage(stage, config, job.inputs, cache, report, mode=job.mode)
     return "done", result.cached
 
 

@@ -60,6 +60,7 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "w2v, replicas=4": ("train.replicas=4",),
     "w2v, replicas=8": ("train.replicas=8",),
     "w2v, init=xavier": ("train.init=xavier",),
+    "w2v, shared_centers=3": ("train.shared_centers=3",),
 }
 SCORES = {
     "probe/f1": "probe F1",
