@@ -20,7 +20,8 @@ DEAD = replace(this_process(), started=this_process().started - 1_000)
 ELSEWHERE = replace(DEAD, host="elsewhere")
 
 
-def save(home: Path, run_id: str, **changes) -> RunRecord:
+def record_of(run_id: str = "a" * 32, **changes) -> RunRecord:
+    """Return the record of a run whose process has ended, but for some changes."""
     record = RunRecord(
         run_id=run_id,
         name="a run",
@@ -41,7 +42,11 @@ def save(home: Path, run_id: str, **changes) -> RunRecord:
         process=DEAD,
         task="t1",
     )
-    record = replace(record, **changes)
+    return replace(record, **changes)
+
+
+def save(home: Path, run_id: str, **changes) -> RunRecord:
+    record = record_of(run_id, **changes)
     save_record(home, record)
     return record
 

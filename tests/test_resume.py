@@ -10,21 +10,18 @@ from pathlib import Path
 
 import forks
 import pytest
+from ailing import record_of
 
 from pipeline import resume, unsent
 from pipeline.config import check_config
 from pipeline.dag import STAGES
 from pipeline.errors import RunGoneError
-from pipeline.provenance import Environment
 from pipeline.records import (
-    GitRecord,
     ProcessRecord,
-    RunRecord,
     TrackingRecord,
     hold_run,
     is_alive,
     load_record,
-    now,
     run_folder,
     save_record,
     this_process,
@@ -40,30 +37,6 @@ LOCAL = LocalTracking("local", "word2vec", system_seconds=0.0, register_as=None)
 def dead_process() -> ProcessRecord:
     """Return a process that has ended: this one's id, with another start."""
     return replace(this_process(), started=this_process().started - 1_000)
-
-
-def record_of(run_id: str = "a" * 32, **changes) -> RunRecord:
-    record = RunRecord(
-        run_id=run_id,
-        name="a run",
-        status="RUNNING",
-        message="",
-        started=now(),
-        ended=None,
-        overrides=(),
-        config={},
-        params={},
-        metrics={},
-        stages={},
-        artifact_uri="",
-        artifacts=(),
-        tracking=TrackingRecord("off", ""),
-        git=GitRecord(None, False),
-        environment=Environment("", "", "", (), 1, {}, {}),
-        process=dead_process(),
-        task="t1",
-    )
-    return replace(record, **changes)
 
 
 def test_a_dead_run_is_taken_once(tmp_path):
