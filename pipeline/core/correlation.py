@@ -24,7 +24,8 @@ def spearman(x: Doubles, y: Doubles) -> float | None:
     """
     if len(x) < 2:
         return None
-    (rho,) = _correlations(np.ones((1, len(x)), np.int64), x, y).tolist()
+    once = np.ones((1, len(x)), np.int64)
+    (rho,) = _correlations(once, _Ranking(x), _Ranking(y)).tolist()
     return rho if np.isfinite(rho) else None
 
 
@@ -37,18 +38,18 @@ def spearman_interval(
     """
     if len(x) < 2:
         return None
-    return interval_of(
-        np.concatenate([_correlations(times, x, y) for times in resamples(rng, len(x))])
-    )
+    left, right = _Ranking(x), _Ranking(y)
+    drawn = resamples(rng, len(x))
+    return interval_of(np.concatenate([_correlations(t, left, right) for t in drawn]))
 
 
-def _correlations(times: Counts, x: Doubles, y: Doubles) -> Doubles:
+def _correlations(times: Counts, x: "_Ranking", y: "_Ranking") -> Doubles:
     """Return ρ of items that occur some times each, shape (b,); NaN without one.
 
     Args:
         times: Shape (b, n). How often each item occurs.
-        x: Shape (n,).
-        y: Shape (n,).
+        x: Of n values.
+        y: Of n values.
     """
     left, right = _Ranks(times, x), _Ranks(times, y)
     # Sums of integers, exact below 2⁶³: for fewer than a million items.
@@ -60,6 +61,24 @@ def _correlations(times: Counts, x: Doubles, y: Doubles) -> Doubles:
     return np.clip(result, -1, 1, out=result)
 
 
+class _Ranking:
+    """Which values are equal, and their order.
+
+    Args:
+        values: Shape (n,). What items are ranked by.
+
+    Attributes:
+        group: Shape (n,). Which of the distinct values, ascending, an item has.
+        order: Shape (n,). The items by value.
+        starts: Shape (groups,). Where in `order` those of a group begin.
+    """
+
+    def __init__(self, values: Doubles) -> None:
+        _, self.group = np.unique(values, return_inverse=True)
+        self.order = np.argsort(self.group, kind="stable")
+        self.starts = np.flatnonzero(np.diff(self.group[self.order], prepend=-1))
+
+
 class _Ranks:
     """Twice each item's rank less the mean rank.
 
@@ -67,7 +86,7 @@ class _Ranks:
 
     Args:
         times: Shape (b, n). How often each item occurs.
-        values: Shape (n,). What the items are ranked by.
+        ranking: Of the items.
 
     Attributes:
         of_items: Shape (b, n), int64.
@@ -75,17 +94,14 @@ class _Ranks:
             occurs.
     """
 
-    def __init__(self, times: Counts, values: Doubles) -> None:
-        _, group = np.unique(values, return_inverse=True)  # (n,)
-        order = np.argsort(group, kind="stable")
-        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-        together = times.take(order, axis=1)
-        if len(starts) < len(order):
-            together = np.add.reduceat(together, starts, axis=1)  # (b, groups)
+    def __init__(self, times: Counts, ranking: _Ranking) -> None:
+        together = times.take(ranking.order, axis=1)
+        if len(ranking.starts) < len(ranking.order):
+            together = np.add.reduceat(together, ranking.starts, axis=1)  # (b, groups)
         ranks = together.cumsum(axis=1)  # of the last of a group
         total = ranks[:, -1:].copy()
         ranks *= 2
         ranks -= together
         ranks -= total
         self.spread = np.einsum("bg,bg,bg->b", together, ranks, ranks)
-        self.of_items = ranks.take(group, axis=1)
+        self.of_items = ranks.take(ranking.group, axis=1)

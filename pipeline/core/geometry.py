@@ -1,6 +1,7 @@
 """How vectors fill their space, and how far two trainings agree on neighbors."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from pipeline.core.types import Counts, Doubles, Ids
 
 DEPTH = 10  # neighbors of a word that are looked at
 
-_ROWS = 2**13  # of exponentials held at a time
+# Rows of exponentials held at a time: 3 MiB for 200 dimensions, which a cache holds.
+_ROWS = 2**10
 
 # Digits of a partition ratio: it comes from eigenvectors, which LAPACK rounds in
 # its own way on each processor.
@@ -62,22 +64,32 @@ def mean_cosine(unit: Doubles, times: Counts) -> Doubles:
     Source: Ethayarajh 2019, "How Contextual are Contextualized Word
     Representations?", who calls it anisotropy.
     """
-    weights = times.astype(np.float64)
-    # Exact: multiples of 2⁻²⁶ below 2²⁷.
-    sums = weights @ unit  # (b, d)
-    length = np.array([math.fsum(row) for row in (sums**2).tolist()])  # (b,)
+    return mean_cosine_of(unit)(times)
+
+
+def mean_cosine_of(unit: Doubles) -> Callable[[Counts], Doubles]:
+    """Return `mean_cosine` of these vectors: what many resamples share, done once."""
     # |u_i|² is 0, or 1 and a multiple of 2⁻⁵² below √d · 2⁻²⁶: whole numbers hold the
     # sum, and the products that doubles would round.
     own = (unit**2).sum(axis=1)  # (V,) exact
     vectors = own > 0
     excess = np.where(vectors, np.ldexp(own - 1, 52), 0)
-    weights *= weights
-    whole, rest = (weights @ np.stack([vectors, excess], axis=1)).T  # (b,) each
-    length -= whole + np.ldexp(rest, -52)
-    pairs = times.sum(axis=1) ** 2 - weights.sum(axis=1)
-    result: Doubles = np.full(len(times), np.nan)
-    np.divide(length, pairs, out=result, where=pairs > 0)
-    return result
+    lengths = np.stack([vectors, excess], axis=1)  # (V, 2)
+
+    def mean(times: Counts) -> Doubles:
+        weights = times.astype(np.float64)
+        # Exact: multiples of 2⁻²⁶ below 2²⁷.
+        sums = weights @ unit  # (b, d)
+        length = np.array([math.fsum(row) for row in (sums**2).tolist()])  # (b,)
+        weights *= weights
+        whole, rest = (weights @ lengths).T  # (b,) each
+        length -= whole + np.ldexp(rest, -52)
+        pairs = times.sum(axis=1) ** 2 - weights.sum(axis=1)
+        result: Doubles = np.full(len(times), np.nan)
+        np.divide(length, pairs, out=result, where=pairs > 0)
+        return result
+
+    return mean
 
 
 def neighbor_counts(unit: Doubles) -> Counts:

@@ -8,7 +8,7 @@ from pipeline.core.correlation import spearman, spearman_interval
 from pipeline.core.findings import Findings, Row, Score, findings, share
 from pipeline.core.geometry import (
     isotropy,
-    mean_cosine,
+    mean_cosine_of,
     neighbor_counts,
     overlap,
     shared_neighbors,
@@ -51,6 +51,7 @@ def score_geometry(
     # Norms are compared and shown: not with the digits that sums round apart in.
     norms = norms.astype(np.float32).astype(np.float64)
     hubs = neighbor_counts(unit)
+    mean_cosine = mean_cosine_of(unit)
     random = unit_vectors(random_vectors(len(unit), unit.shape[1], controls.seed))
     once = np.ones((1, len(unit)), np.int64)
     frequency = counts.astype(np.float64)
@@ -81,8 +82,8 @@ def score_geometry(
             "an extreme over directions: it has no interval",
         ),
         "mean_cosine": score(
-            _only(mean_cosine(unit, once)),
-            interval("mean_cosine", lambda times: mean_cosine(unit, times)),
+            _only(mean_cosine(once)),
+            interval("mean_cosine", mean_cosine),
             controls.scores.get("geometry/mean_cosine"),
         ),
         "hubness": score(

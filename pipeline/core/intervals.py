@@ -21,8 +21,8 @@ _TAIL = 25  # resamples left out at each end: 2.5% of them
 
 _DIGITS = 9  # after the point; an interval's ends are not known to more than 2
 
-# Draws held at a time: 4 MiB as int64. What is done to more is no longer in a cache.
-_BATCH_DRAWS = 2**19
+# Draws held at a time: 2 MiB as int64. What is done to more is no longer in a cache.
+_BATCH_DRAWS = 2**18
 
 
 def resamples(rng: np.random.Generator, items: int) -> Iterator[Counts]:

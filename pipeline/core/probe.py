@@ -124,6 +124,14 @@ def _counts(ids: Ids, others: Ids, words: int) -> tuple[Counts, "csr_array"]:
     return some, counts[some]
 
 
+def _tagged(ids: Ids, tags: Ids, words: int, count: int) -> Doubles:
+    """Return how often each word has each tag, shape (words, count)."""
+    known = ids != UNKNOWN  # the vector of no word is zero
+    places = ids[known] * np.int64(count) + tags[known]
+    times = np.bincount(places, minlength=words * count)
+    return times.reshape(words, count).astype(np.float64)
+
+
 class _Words:
     """How often words occur: pairs of a word with itself.
 
@@ -138,7 +146,8 @@ class _Words:
 
     def products(self, vectors: Doubles) -> Doubles:
         """Return Σ count(a) v(a) v(a)ᵀ, shape (d, d); `vectors` is (V, d)."""
-        scaled = vectors[self._ids] * self._roots
+        scaled = vectors[self._ids]
+        scaled *= self._roots
         result: Doubles = scaled.T @ scaled
         return result
 
@@ -154,17 +163,9 @@ class Training:
     """
 
     def __init__(self, windows: Windows, tags: Ids, tagset: Tagset, words: int) -> None:
-        from scipy.sparse import csr_array
-
         ids, window = windows.ids, len(windows.ids) // 2
         self.tag_counts = np.bincount(tags, minlength=len(tagset.tags))  # (T,)
-        # The row and column of no word, V, are left out: its vector is zero.
-        self._tagged = []
-        for here in ids:
-            known = here != UNKNOWN
-            ones, shape = np.ones(int(known.sum())), (words, len(tagset.tags))
-            places = (here[known], tags[known])
-            self._tagged.append(csr_array((ones, places), shape))  # sums duplicates
+        self._tagged = [_tagged(here, tags, words, len(tagset.tags)) for here in ids]
         # Two places on both sides of a token, itself included, hold all pairs of words
         # of one sentence at their distance.
         self._apart: list[_Pairs | _Words] = [_Words(ids[window])]
