@@ -26,6 +26,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 A = TypeVar("A")
 MANIFEST = "manifest.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
+_WRITTEN = re.compile(rb'"written": (\d+)\s*}\s*\Z')  # the end of a record's file
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Ingredients:
     files: Mapping[str, str]
     versions: Mapping[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The cache key: sha256 of canonical JSON."""
         # Pairs keep their order: files are read in the order in which they
@@ -289,11 +291,19 @@ class Cache:
     def _write_record(self, record: Record) -> Record:
         """Write a record as the newest of its stage."""
         ingredients = record.ingredients
-        known = self.records(ingredients.stage)
-        record = replace(record, written=known[0].written + 1 if known else 1)
+        record = replace(record, written=self._newest(ingredients.stage) + 1)
         path = self._record_path(ingredients.stage, ingredients.key)
         write_atomically(path, json.dumps(asdict(record), indent=1).encode())
         return record
+
+    def _newest(self, stage: str) -> int:
+        """Return the number of a stage's newest record, which its last line says."""
+        numbers = [0]
+        for path in self.record_paths(stage):
+            with suppress(OSError):  # it may be removed meanwhile
+                if found := _WRITTEN.search(path.read_bytes()):
+                    numbers.append(int(found[1]))
+        return max(numbers)
 
     def _put(self, artifact: object) -> str:
         """Write an object and return its digest; an equal one is kept."""

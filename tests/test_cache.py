@@ -126,6 +126,20 @@ def test_records_come_newest_first(cache):
     assert cache.records("other") == []
 
 
+def test_a_record_is_newer_than_all_that_can_be_read(cache):
+    for dim in range(12):
+        last = put(cache, config={"dim": dim})
+    path = cache.root / "records" / "toy" / f"{last.ingredients.key}.json"
+    path.write_text(path.read_text()[:-20])
+
+    put(cache, config={"dim": 99})
+
+    newest, *older = cache.records("toy")
+    assert newest.ingredients.config == {"dim": 99}
+    assert len(older) == 11
+    assert newest.written > older[0].written
+
+
 def _put(root: Path, keys: range, start) -> None:
     start.wait(60)
     for key in keys:

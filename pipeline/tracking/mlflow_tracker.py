@@ -112,7 +112,12 @@ def open_mlflow(
         else:
             run = _existing(client, run_id)
         outbox = Outbox(run_folder(home, run.info.run_id))
-        sender = mlflow_sender(client, store, run.info.run_id, outbox, scratch_of(home))
+        sender = mlflow_sender(
+            *(client, store, run.info.run_id),
+            artifact_uri=run.info.artifact_uri,
+            outbox=outbox,
+            scratch=scratch_of(home),
+        )
         known: dict[tuple[str, int], float] = {}
         if run_id is not None:
             sender.flush()
@@ -146,7 +151,12 @@ def send_unsent(home: Path, record: RunRecord) -> int:
 
     outbox = Outbox(run_folder(home, record.run_id))
     client = MlflowClient(store)
-    sender = mlflow_sender(client, store, record.run_id, outbox, scratch_of(home))
+    sender = mlflow_sender(
+        *(client, store, record.run_id),
+        artifact_uri=record.artifact_uri,
+        outbox=outbox,
+        scratch=scratch_of(home),
+    )
     sender.flush()
     return sender.waiting
 
