@@ -37,6 +37,7 @@ def mlflow_sender(
     artifact_uri: str,
     outbox: Outbox,
     scratch: Path,
+    pause: float = 0.0,
 ) -> Sender:
     """Return what sends a run's entries to a store, and keeps them while it is away.
 
@@ -47,6 +48,7 @@ def mlflow_sender(
         artifact_uri: Where its artifacts lie.
         outbox: Where entries wait.
         scratch: Folder for files that are needed for a moment.
+        pause: See `Sender`.
     """
     from mlflow.exceptions import MlflowException
 
@@ -64,7 +66,7 @@ def mlflow_sender(
             kind = Refused if _is_refusal(error) else Unreachable
             raise kind(reason_of(error)) from error
 
-    return Sender(deliver, outbox, store)
+    return Sender(deliver, outbox, store, pause=pause)
 
 
 def _deliver(client: "MlflowClient", run_id: str, entry: Entry, scratch: Path) -> None:

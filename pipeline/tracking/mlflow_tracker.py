@@ -74,6 +74,7 @@ def open_mlflow(
     run_id: str | None,
     system_seconds: float,
     register_as: str | None,
+    pause: float,
 ) -> "MlflowTracker":
     """Begin a run, or go on with one.
 
@@ -86,6 +87,7 @@ def open_mlflow(
         run_id: A run of the same store to go on with.
         system_seconds: Time between samples of memory and CPU; 0 takes none.
         register_as: The registered model that the run's model becomes a version of.
+        pause: Seconds within which measured values are gathered, to be sent at once.
 
     Raises:
         TrackingError: if the store cannot be used; for a server that cannot be
@@ -117,6 +119,7 @@ def open_mlflow(
             artifact_uri=run.info.artifact_uri,
             outbox=outbox,
             scratch=scratch_of(home),
+            pause=pause,
         )
         known: dict[tuple[str, int], float] = {}
         if run_id is not None:
