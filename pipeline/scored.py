@@ -14,10 +14,10 @@ from pipeline.core.analogy_scores import by_section
 from pipeline.core.categories import read_categories
 from pipeline.core.findings import HIGH, LOW, RANDOM, slug
 from pipeline.core.score_files import named_files
-from pipeline.core.similarity import read_pairs
 from pipeline.core.similarity_scores import ZERO
 from pipeline.core.suite import Probe, Suite
 from pipeline.core.types import Corpus, EncodedCorpus
+from pipeline.core.word_pairs import read_pairs
 from pipeline.core.wordlists import ANALOGIES, CATEGORIES
 from pipeline.errors import ConfigError
 from pipeline.fields import PositiveFloat, PositiveInt, Unkeyed

@@ -18,9 +18,9 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.core.conll import read_conll
     from pipeline.core.formats.reading import read_vectors
     from pipeline.core.inspection import inspect_file
-    from pipeline.core.similarity import read_pairs
     from pipeline.core.text import read_text
     from pipeline.core.vectors import load_vectors
+    from pipeline.core.word_pairs import read_pairs
     from pipeline.errors import W2VError
     from pipeline.reported import read_series
 

@@ -331,6 +331,21 @@ def test_no_change_in_3d_waits_for_a_picture_to_be_read(explorer, path):
     time.sleep(0.3)  # it was read a while after
     assert explorer.run("return read") == 0
 
+    # Nor where nothing was shown in between.
+    explorer.choose("#color", "cluster")
+    for button in explorer.browser.find_elements(
+        "css selector", "#legend button[data-label]"
+    ):
+        button.click()
+    explorer.until("return document.getElementById('figure').data[0].x.length", 0)
+    explorer.press("#legend", "Show all")
+    explorer.until("return document.getElementById('figure').data[0].x.length", 240)
+    explorer.run("painted = 0")
+    explorer.find("#map").send_keys("+")
+    explorer.until("return painted > 0")
+    time.sleep(0.3)
+    assert explorer.run("return read") == 0
+
     # Words are still found below the pointer.
     explorer.search("germany")
     explorer.find("#neighbors button").click()
@@ -341,6 +356,10 @@ def test_no_change_in_3d_waits_for_a_picture_to_be_read(explorer, path):
 
 
 def test_a_wrong_address_shows_the_first_view(explorer):
+    said = "return new URLSearchParams(location.hash.slice(1)).get('map')"
+    explorer.settled()
+    explorer.run("location.hash = '#map=x'")  # it is there, and nothing moves
+    explorer.until(said, "tsne")
     for address in (
         "#map=x&dims=9&color=y&word=none&hide=99,a,-7&least=x&view=1,2,a,4",
         "#%%%&&=",
@@ -352,7 +371,6 @@ def test_a_wrong_address_shows_the_first_view(explorer):
         explorer.run("location.hash = arguments[0]", address)
         explorer.until("return document.getElementById('word').hidden")
         assert explorer.points() == 240
-        said = "return new URLSearchParams(location.hash.slice(1)).get('map')"
         explorer.until(said, "tsne")
 
 

@@ -43,7 +43,6 @@ from pipeline.core.conll import read_conll
 from pipeline.core.formats.reading import read_vectors
 from pipeline.core.formats.writing import write_word2vec_binary
 from pipeline.core.inspection import inspect_file
-from pipeline.core.similarity import read_pairs
 from pipeline.core.text import read_text
 from pipeline.core.types import (
     Embeddings,
@@ -53,6 +52,7 @@ from pipeline.core.types import (
     Vocab,
 )
 from pipeline.core.vectors import load_vectors, save_vectors
+from pipeline.core.word_pairs import read_pairs
 from pipeline.errors import ConfigError, DataError, W2VError
 from pipeline.provenance import Environment
 from pipeline.records import (

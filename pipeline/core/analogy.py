@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.columns import read_lines
 from pipeline.core.similarity import (
     batch_rows,
     best,
     check_top_k,
     cosines,
     named,
-    read_lines,
     slack_of,
     unit_vectors,
     word_id,

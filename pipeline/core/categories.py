@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.columns import read_columns, read_lines
 from pipeline.core.randomness import generator
-from pipeline.core.similarity import nearest, read_columns, read_lines
+from pipeline.core.similarity import nearest
 from pipeline.core.text import quoted
 from pipeline.core.types import Counts, Doubles, Ids
 from pipeline.errors import DataError

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
+from filelock import FileLock
 from numba.core.registry import cpu_target
 
 from pipeline.core.files import write_atomically
@@ -57,9 +58,9 @@ def compiled(
 ) -> Function:
     """Return a function compiled for this processor and the types of an example.
 
-    Processes may share a cache and start at once: Numba writes files beside and renames
-    them, and each processor, each version of Numba and of this code has a folder of its
-    own, in which all write the same.
+    Processes may share a cache and start at once: one compiles, and the others wait and
+    load what it wrote. Each processor, each version of Numba and of this code has a
+    folder of its own.
 
     Args:
         function: A function of a module, not of another function: Numba keeps no other.
@@ -67,20 +68,47 @@ def compiled(
         cache: Folder for compiled code, or None to keep it in memory only. One that
             cannot be written costs time, not more.
     """
+    if cache is None:
+        return _compile(function, example, None)
+    folder = cache / _fingerprint()
+    with _alone_in(folder):
+        jitted = _compile(function, example, folder)
+        _seal(folder, function)
+    return jitted
+
+
+def _compile(
+    function: Function, example: tuple[Any, ...], folder: Path | None
+) -> Function:
     jitted = numba.njit(**_OPTIONS)(function)
-    folder = None if cache is None else cache / _fingerprint()
     if folder is not None and _drop_unsound(folder, function):
         _enable_cache(jitted, folder)
     with _without_collection():
         try:
             jitted(*example)
         except OSError as error:  # such as a full disk
-            _log.warning("cannot keep compiled code in %s: %s", cache, error)
+            _log.warning("cannot keep compiled code in %s: %s", folder, error)
             jitted = numba.njit(**_OPTIONS)(function)
             jitted(*example)
-    if folder is not None:
-        _seal(folder, function)
     return cast(Function, jitted)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let no other process or thread read or write a folder of compiled code.
+
+    Where there can be no lock, nothing new is kept either, or it is made twice.
+    """
+    lock = FileLock(folder / "lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        _log.debug("no lock in %s: %s", folder, error)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _files(folder: Path, function: Callable[..., Any]) -> list[Path]:

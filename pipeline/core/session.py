@@ -132,9 +132,10 @@ class Session:
             return
         if time.monotonic() + self._writer.cost >= self._deadline:
             epoch, begun = self.state.epoch, self.state.begun
-            blocks = "block" if begun and begun.blocks == 1 else "blocks"
-            within = f" and {begun.blocks} {blocks} of the next" if begun else ""
-            raise StoppedError(f"stopped after epoch {epoch}{within}")
+            done = (
+                f"{begun.blocks} of {self._trainer.blocks} blocks of " if begun else ""
+            )
+            raise StoppedError(f"stopped after {done}epoch {epoch + bool(begun)}")
 
     def checkpoint(self) -> None:
         """Begin to write a checkpoint, unless this state has been written.

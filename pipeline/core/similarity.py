@@ -1,4 +1,4 @@
-"""Which words lie near each other, and whether people agree.
+"""Which words lie near each other.
 
 Every cosine here is exact arithmetic on slightly rounded unit vectors (see
 `unit_vectors`), so that no ranking depends on the BLAS library, its number of
@@ -6,21 +6,14 @@ threads or the order of its additions, and equal vectors tie exactly. Ties go to
 the lower id, the more frequent word.
 """
 
-import csv
 import difflib
-import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.correlation import spearman
 from pipeline.core.randomness import generator
-from pipeline.core.text import BLOCK, decode, open_text, quoted
 from pipeline.core.types import UNKNOWN, Doubles, Embeddings, Floats, Ids
 from pipeline.errors import ConfigError, DataError
 
@@ -42,12 +35,6 @@ _PAIRS = 2**13
 
 # Candidates for a close spelling: difflib takes about 5 µs for each.
 _MAX_CANDIDATES = 20_000
-
-# Bytes of a word list, unpacked: a hundred times Google's analogies.
-_LONGEST_LIST = 1 << 26
-
-# As people write numbers; float() would also read 1_0 and infinity.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def unit_vectors(vectors: Floats) -> Doubles:
@@ -348,182 +335,3 @@ def _close_spellings(words: Sequence[str], word: str) -> list[str]:
             if len(candidates) == _MAX_CANDIDATES:
                 break
     return difflib.get_close_matches(word, candidates, n=3, cutoff=0.7)
-
-
-@dataclass(frozen=True)
-class WordPair:
-    """Two words and how alike people find them.
-
-    Attributes:
-        line: Line of the file, from 1.
-        first: As written.
-        second: As written.
-        score: Mean human judgment, on the file's own scale.
-    """
-
-    line: int
-    first: str
-    second: str
-    score: float
-
-
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a UTF-8 file, plain or gzip, past a byte order mark.
-
-    Raises:
-        DataError: if the file cannot be read, is not UTF-8 or too large to be a
-            word list.
-    """
-    with open_text(path) as file:
-        position = file.tell()
-        content = bytearray()
-        while block := file.read(BLOCK):
-            content += block
-            if len(content) > _LONGEST_LIST:
-                raise DataError(
-                    f"{path}: expected a word list, found over "
-                    f"{_LONGEST_LIST >> 20} MiB"
-                )
-        text = decode(bytes(content), path, position)
-    # Not splitlines(): it also breaks at characters that words may hold.
-    return [line.removesuffix("\r") for line in text.split("\n")]
-
-
-def read_pairs(path: Path) -> tuple[WordPair, ...]:
-    """Read a word similarity file: word, word, human score in each line.
-
-    The separator is that of the first line: a tab, else a comma (fields may be
-    quoted), else white space. A first line whose third field starts with neither
-    a digit nor a sign, and is not nan or inf, is a header. Blank lines and lines
-    that start with # are skipped.
-
-    Raises:
-        DataError: if the file cannot be read, is not UTF-8, has a line of
-            another form (file and line are named), or holds no pair.
-    """
-    pairs: list[WordPair] = []
-    columns = read_columns(path, ("word", "word", "score"))
-    for i, (number, (first, second, score)) in enumerate(columns):
-        header = i == 0 and not _HEADED.match(score)
-        if not header:
-            value = _score(score, f"{path}:{number}")
-            pairs.append(WordPair(number, first, second, value))
-    if not pairs:
-        raise DataError(f"{path}: expected lines of word, word, score, found none")
-    return tuple(pairs)
-
-
-def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines of a file of columns, each with its number from 1.
-
-    The separator is that of the first line: a tab, else a comma (fields may be
-    quoted), else white space. Blank lines and lines that start with # are skipped.
-
-    Args:
-        path: UTF-8, plain or gzip.
-        names: What the columns hold, for errors; those named `word` must not be
-            empty.
-
-    Raises:
-        DataError: if the file cannot be read, is not UTF-8 or has a line of
-            another number of columns (file and line are named).
-    """
-    separator: str | None = None
-    first = True
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        if first:
-            separator = next((mark for mark in "\t," if mark in line), None)
-            first = False
-        place = f"{path}:{number}"
-        fields = _fields(line, separator, place)
-        if len(fields) != len(names) or not all(
-            field or name != "word" for name, field in zip(names, fields, strict=True)
-        ):
-            raise DataError(
-                f"{place}: expected {len(names)} columns ({', '.join(names)}) "
-                f"separated by {_NAMES[separator]}, found {len(fields)}: {quoted(line)}"
-            )
-        yield number, fields
-
-
-# What a score begins with, and the words by which a broken one is written.
-_HEADED = re.compile(r"[\d+\-.]|(nan|inf|infinity)$", re.IGNORECASE)
-
-_NAMES = {"\t": "tabs", ",": "commas", None: "white space"}
-
-
-def _fields(line: str, separator: str | None, place: str) -> list[str]:
-    if separator != ",":
-        return [field.strip() for field in line.split(separator)]
-    try:
-        (fields,) = csv.reader([line], skipinitialspace=True, strict=True)
-    except csv.Error as error:
-        raise DataError(
-            f"{place}: expected CSV, found {quoted(line)}: {error}"
-        ) from error
-    return [field.strip() for field in fields]
-
-
-def _score(text: str, place: str) -> float:
-    score = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if not math.isfinite(score):
-        raise DataError(
-            f"{place}: expected a number as the score, found {quoted(text)}"
-        )
-    return score
-
-
-@dataclass(frozen=True)
-class PairScores:
-    """How well cosines order word pairs.
-
-    Attributes:
-        found: Shape (P,), bool. Both words are in the vocabulary.
-        cosines: Shape (P,), float64; 0 where not found.
-        spearman: Rank correlation over the found pairs, in [-1, 1]; None where
-            it is not defined.
-        note: Why spearman is None, else empty.
-    """
-
-    found: npt.NDArray[np.bool_]
-    cosines: Doubles
-    spearman: float | None
-    note: str
-
-    @property
-    def coverage(self) -> float:
-        """Pairs found / pairs asked."""
-        return float(self.found.mean())
-
-
-def score_pairs(unit: Doubles, pairs: Ids, human: Doubles) -> PairScores:
-    """Correlate cosines with human scores by Spearman's ρ.
-
-    ρ is Pearson's correlation of ranks, equal values sharing their mean rank,
-    over the pairs that the vocabulary covers.
-
-    Args:
-        unit: Shape (V, d), from `unit_vectors`.
-        pairs: Shape (P, 2), P ≥ 1. Ids, `UNKNOWN` where the vocabulary lacks one.
-        human: Shape (P,).
-    """
-    found = (pairs != UNKNOWN).all(axis=1)
-    scores = np.zeros(len(pairs))
-    left, right = unit[pairs[found]].swapaxes(0, 1)  # each (found, d)
-    products = np.clip((left * right).sum(axis=1), -1, 1)
-    # A word beside itself (tiger, tiger) has cosine 1; the rounding, different in
-    # each vector, would rank such pairs against each other.
-    same = (left == right).all(axis=1) & left.any(axis=1)
-    scores[found] = np.where(same, 1, products)
-    covered = int(found.sum())
-    note = ""
-    if covered < 2:
-        note = f"needs at least 2 covered pairs, found {covered}"
-    elif np.ptp(human[found]) == 0:
-        note = "the human scores of the covered pairs are all equal"
-    elif np.ptp(scores[found]) == 0:
-        note = "the cosines of the covered pairs are all equal"
-    rho = spearman(scores[found], human[found])
-    return PairScores(found, scores, rho, note)

@@ -7,8 +7,9 @@ import numpy as np
 from pipeline.core.correlation import spearman, spearman_interval
 from pipeline.core.findings import Findings, Row, Score, findings
 from pipeline.core.randomness import generator
-from pipeline.core.similarity import WordPair, score_pairs, word_ids
+from pipeline.core.similarity import word_ids
 from pipeline.core.types import Controls, Doubles, Embeddings
+from pipeline.core.word_pairs import WordPair, score_pairs
 
 ZERO = "_zero"  # ends the metric of the other policy
 

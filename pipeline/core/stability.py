@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.similarity import PairScores, nearest, unit_vectors
+from pipeline.core.similarity import nearest, unit_vectors
 from pipeline.core.types import Doubles, Embeddings, Ids
+from pipeline.core.word_pairs import PairScores
 
 # The words asked for and those looked among: rare words have no stable neighbors in
 # any model, and 50 ms a trial leave a sweep's report quick.

@@ -11,7 +11,7 @@ from pipeline.core.category_scores import score_categories
 from pipeline.core.findings import Findings
 from pipeline.core.geometry_scores import score_geometry
 from pipeline.core.probe_scores import ONEHOT, score_probe
-from pipeline.core.similarity import WordPair, random_vectors, unit_vectors
+from pipeline.core.similarity import random_vectors, unit_vectors
 from pipeline.core.similarity_scores import score_similarity
 from pipeline.core.types import (
     Controls,
@@ -22,6 +22,7 @@ from pipeline.core.types import (
     EncodedCorpus,
     Vocab,
 )
+from pipeline.core.word_pairs import WordPair
 
 
 @dataclass(frozen=True)

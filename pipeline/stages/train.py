@@ -17,6 +17,7 @@ from pipeline.core.checkpoint import (
     CheckpointWriter,
     sound_checkpoints,
 )
+from pipeline.core.cores import available_cores
 from pipeline.core.heldout import Heldout
 from pipeline.core.interrupts import held_interrupts
 from pipeline.core.memory import release
@@ -378,7 +379,7 @@ def _make_trainer(task: _Task, state: Checkpoint) -> Trainer:
             keep=task.keep,
             heldout=task.heldout,
         )
-    from pipeline.core.replicas import Method, ReplicaTrainer, available_cores
+    from pipeline.core.replicas import Method, ReplicaTrainer
 
     return ReplicaTrainer(
         Method(

@@ -11,13 +11,7 @@ import numpy as np
 
 from pipeline.core.effects import Effects, Levels, levels, main_effects
 from pipeline.core.labels import shown
-from pipeline.core.similarity import (
-    PairScores,
-    WordPair,
-    score_pairs,
-    unit_vectors,
-    word_ids,
-)
+from pipeline.core.similarity import unit_vectors, word_ids
 from pipeline.core.stability import (
     AMONG,
     NeighborLists,
@@ -35,6 +29,7 @@ from pipeline.core.statistics import (
 )
 from pipeline.core.types import Doubles
 from pipeline.core.vectors import load_first, load_vectors
+from pipeline.core.word_pairs import PairScores, WordPair, score_pairs
 from pipeline.errors import DataError
 from pipeline.sweep.config import loss_keys
 from pipeline.sweep.results import Plain, SweepResults, TrialResult, maximizes

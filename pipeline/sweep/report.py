@@ -8,7 +8,7 @@ from pipeline.core.figures.script import FONT
 from pipeline.core.figures.style import counted
 from pipeline.core.files import write_atomically
 from pipeline.core.labels import shown
-from pipeline.core.similarity import WordPair
+from pipeline.core.word_pairs import WordPair
 from pipeline.sweep import tables
 from pipeline.sweep.charts import MOST_HEATMAPS, MOST_RANKED, heatmap_pairs, spec
 from pipeline.sweep.config import loss_keys

@@ -11,7 +11,7 @@ from pipeline import provenance
 from pipeline.config import check_config
 from pipeline.core.files import scratch_of
 from pipeline.core.score_files import named_files
-from pipeline.core.similarity import WordPair, read_pairs
+from pipeline.core.word_pairs import WordPair, read_pairs
 from pipeline.errors import StoppedError, SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline

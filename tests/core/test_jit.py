@@ -1,4 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotDone
+
 import pytest
+from filelock import FileLock
 
 from pipeline.core.replicas import _compile_merge
 
@@ -55,3 +59,16 @@ def test_code_without_a_seal_is_made_anew(folder, caplog):
 
     assert caplog.text == ""
     assert len(seals(folder)) == 2
+
+
+def test_one_compiles_while_others_wait_for_what_it_writes(folder):
+    (index,) = folder.rglob("*.nbi")
+    with ThreadPoolExecutor(1) as threads:
+        with FileLock(index.parents[1] / "lock"):
+            index.with_name(f"{index.name}.sha256").unlink()  # it is being written
+            other = threads.submit(_compile_merge, folder)
+            with pytest.raises(NotDone):
+                other.result(timeout=1)
+            assert index.exists()
+        other.result()
+    assert len(kept(folder)) == len(seals(folder)) == 2

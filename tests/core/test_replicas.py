@@ -1,5 +1,4 @@
 import itertools
-import os
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from pipeline.core import jit, plain_kernel, replicas, shares
 from pipeline.core.groups import make_noise
 from pipeline.core.heldout import Heldout
 from pipeline.core.kernel import compile_kernel
-from pipeline.core.replicas import Method, ReplicaTrainer, available_cores
+from pipeline.core.replicas import Method, ReplicaTrainer
 from pipeline.core.sampling import blocks, build_alias_table
 from pipeline.core.sgns import Objective, batch_loss
 from pipeline.core.shares import Text
@@ -320,15 +319,3 @@ def test_compiled_code_of_other_source_is_not_used(tmp_path, monkeypatch):
         (tmp_path / name).write_text(source + "\n# edited\n", "utf-8")
     monkeypatch.setattr(jit, "__file__", str(copy))
     assert jit._fingerprint() != before
-
-
-def test_available_cores_is_what_may_run():
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)
-
-
-def test_a_control_groups_quota_is_rounded_up(monkeypatch):
-    texts = iter(["max 100000\n", "150000 100000\n", "50000 100000\n"])
-    monkeypatch.setattr(replicas.Path, "read_text", lambda *_: next(texts))
-    assert replicas._quota() > 10**6
-    assert replicas._quota() == 2
-    assert replicas._quota() == 1

@@ -7,9 +7,10 @@ from pipeline.core.analogy import Question, read_questions
 from pipeline.core.analogy_scores import by_section, score_analogies
 from pipeline.core.category_scores import score_categories
 from pipeline.core.listings import list_answers, list_neighbors
-from pipeline.core.similarity import WordPair, read_pairs, unit_vectors
+from pipeline.core.similarity import unit_vectors
 from pipeline.core.similarity_scores import score_similarity
 from pipeline.core.types import Controls, Embeddings, Normalization
+from pipeline.core.word_pairs import WordPair, read_pairs
 from pipeline.errors import DataError
 
 LOWER = Normalization(lowercase=True, digits="keep")

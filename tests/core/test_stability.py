@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from pipeline.core.similarity import score_pairs, unit_vectors
+from pipeline.core.similarity import unit_vectors
 from pipeline.core.stability import neighbor_lists, neighbor_overlap, shared_spearman
 from pipeline.core.types import Embeddings, Normalization
+from pipeline.core.word_pairs import score_pairs
 
 
 def embeddings(center, words=None):

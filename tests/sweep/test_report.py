@@ -12,9 +12,9 @@ import pytest
 from browsers import asked_schemes, severe
 from sweeps import sweep_of
 
-from pipeline.core.similarity import WordPair
 from pipeline.core.types import Embeddings, Normalization
 from pipeline.core.vectors import save_vectors
+from pipeline.core.word_pairs import WordPair
 from pipeline.errors import StorageError
 from pipeline.sweep import report
 from pipeline.sweep.findings import find

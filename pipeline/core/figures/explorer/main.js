@@ -96,7 +96,8 @@ byId("theme").addEventListener("click", () => {
 });
 wantsDark.addEventListener("change", () => showAll(ready() ? viewNumbers() : undefined));
 window.addEventListener("hashchange", () => {
-  if (location.hash !== written) showAll(readAddress(location.hash));
+  // What it says wrongly is put right, also where the view does not move.
+  if (location.hash !== written) showAll(readAddress(location.hash)).then(noteView);
 });
 startPanel();
 startLegend();

@@ -127,7 +127,11 @@ const redraw = () => {
   const same = before.length === shownIds.length
     && before.every((id, k) => id === shownIds[k]);
   if (!same) Object.assign(change, {x: [x], y: [y]}, z && {z: [z]});
-  drawing = drawing.then(() => Plotly.restyle(figure, change, [0]));
+  const act = async () => {
+    await Plotly.restyle(figure, change, [0]);
+    if (drawnDims === 3) dropPicking();  // points are made anew where there were none
+  };
+  drawing = drawing.then(act);
   repaint();
   return drawing;
 };
