@@ -7,9 +7,10 @@
     <root>/tmp/<id>/             an object that is being written or removed
 
 An object's digest is that of its manifest: file names and their sha256. Objects
-are written beside, synced and renamed, and a record is written after all its
-objects, so that a record always speaks of whole objects. On load every file is
-hashed again; an object that is damaged counts as missing.
+are written beside and renamed, and a record is written after all its objects, so that
+a record always speaks of whole objects. On load every file is hashed again; an object
+that is damaged counts as missing. One that took long is synced before: after a power
+cut, what did not is computed again.
 
 A process that uses an object holds a shared lock on its manifest for as long, and
 whoever removes one takes that lock alone: what is in use stays.
@@ -26,6 +27,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -46,7 +48,12 @@ log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 MANIFEST = "manifest.json"
+# A stage that took no longer is computed again after a power cut: to sync 34 MB takes
+# part of a second, and a sweep waits for it in each trial.
+_UNSYNCED_SECONDS = 60.0
+
 _DIGEST = re.compile("[0-9a-f]{64}")
+_WRITTEN = re.compile(rb'"written": (\d+)\s*}\s*\Z')  # the end of a record's file
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class Ingredients:
     files: Mapping[str, str]
     versions: Mapping[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The cache key: sha256 of canonical JSON."""
         # Pairs keep their order: files are read in the order in which they
@@ -193,7 +200,8 @@ class Cache:
             CacheError: if the outputs' digests are not those expected; the record
                 that is there stays.
         """
-        digests = {name: self._put(artifact) for name, artifact in outputs.items()}
+        synced = seconds > _UNSYNCED_SECONDS
+        digests = {name: self._put(value, synced) for name, value in outputs.items()}
         if expected is not None and digests != expected:
             changed = [name for name in digests if digests[name] != expected.get(name)]
             raise CacheError(
@@ -217,7 +225,7 @@ class Cache:
                     target = fresh / path.relative_to(source)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, target)  # not its mode: it may be read-only
-                self._settle(fresh, digest)
+                self._settle(fresh, digest, synced=True)
             self.check(digest)
         self._write_record(record)
 
@@ -289,30 +297,39 @@ class Cache:
     def _write_record(self, record: Record) -> Record:
         """Write a record as the newest of its stage."""
         ingredients = record.ingredients
-        known = self.records(ingredients.stage)
-        record = replace(record, written=known[0].written + 1 if known else 1)
+        record = replace(record, written=self._newest(ingredients.stage) + 1)
         path = self._record_path(ingredients.stage, ingredients.key)
         write_atomically(path, json.dumps(asdict(record), indent=1).encode())
         return record
 
-    def _put(self, artifact: object) -> str:
+    def _newest(self, stage: str) -> int:
+        """Return the number of a stage's newest record, which its last line says."""
+        numbers = [0]
+        for path in self.record_paths(stage):
+            with suppress(OSError):  # it may be removed meanwhile
+                if found := _WRITTEN.search(path.read_bytes()):
+                    numbers.append(int(found[1]))
+        return max(numbers)
+
+    def _put(self, artifact: object, synced: bool) -> str:
         """Write an object and return its digest; an equal one is kept."""
         with self.scratch() as fresh:
             save_artifact(artifact, fresh)
             manifest = file_digests(fresh)
             digest = json_digest(manifest)
             (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
-            self._settle(fresh, digest)
+            self._settle(fresh, digest, synced=synced)
             return digest
 
-    def _settle(self, fresh: Path, digest: str) -> None:
-        """Sync an object that was written beside, and give it its name."""
-        _sync_tree(fresh)
+    def _settle(self, fresh: Path, digest: str, *, synced: bool) -> None:
+        """Give an object that was written beside its name."""
+        if synced:
+            _sync_tree(fresh)
         # Two keys may give the same object, in two processes at once.
         with held(self.lock_path(f"object-{digest}")):
-            self._place(fresh, digest)
+            self._place(fresh, digest, synced=synced)
 
-    def _place(self, fresh: Path, digest: str) -> None:
+    def _place(self, fresh: Path, digest: str, *, synced: bool) -> None:
         """Rename an object into place, unless a sound one is there."""
         target = self.object_folder(digest)
         try:
@@ -327,7 +344,8 @@ class Cache:
         # In use before it has its name: no record speaks of it yet.
         self._used[digest] = _shared_lock(fresh / MANIFEST)
         fresh.rename(target)
-        sync(target.parent)
+        if synced:
+            sync(target.parent)
 
     def _use(self, digest: str) -> None:
         """Keep an object from being removed, and note that it was used now.

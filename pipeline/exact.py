@@ -33,7 +33,7 @@ from pipeline.core.interrupts import held_interrupts
 from pipeline.diff import UNCOMMITTED
 from pipeline.errors import TrackingError
 from pipeline.inputs import check_inputs
-from pipeline.loading import fetch, local_folder
+from pipeline.loading import fetch
 from pipeline.provenance import SETTINGS
 from pipeline.records import (
     RunRecord,
@@ -44,6 +44,7 @@ from pipeline.records import (
     save_record,
     this_process,
 )
+from pipeline.tracking.placing import local_folder
 from pipeline.tracking.tracker import Tracker, open_tracker, params_of
 
 log = logging.getLogger(__name__)

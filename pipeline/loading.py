@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from pipeline.core.files import expanded
 from pipeline.core.formats.reading import read_vectors
 from pipeline.core.types import Embeddings
 from pipeline.errors import ConfigError, TrackingError
 from pipeline.records import RunRecord, load_record
+from pipeline.tracking.placing import local_folder
 
 if TYPE_CHECKING:
     from pipeline.config import AnyConfig
@@ -138,9 +138,3 @@ def fetch(home: Path, record: RunRecord, path: str) -> Path:
     from pipeline.tracking.mlflow_tracker import download
 
     return download(home, record, path)
-
-
-def local_folder(uri: str) -> Path | None:
-    """Return the folder that an artifact address names, None if it is remote."""
-    address = urlsplit(uri)
-    return Path(unquote(address.path)) if address.scheme in ("", "file") else None

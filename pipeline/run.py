@@ -43,6 +43,9 @@ from pipeline.watcher import Part, Watcher
 
 log = logging.getLogger(__name__)
 
+# A trial's epochs may be short, and to send their values one by one takes as long.
+_TRIAL_PAUSE = 5.0  # seconds
+
 
 def run_pipeline(
     config: AnyConfig,
@@ -95,7 +98,8 @@ def run_pipeline(
             # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
                 tags = _tags(values, git, task, repeats) | (part.tags if part else {})
-                tracker, earlier = _open_run(config, tags, task, locks)
+                pause = _TRIAL_PAUSE if part else 0.0
+                tracker, earlier = _open_run(config, tags, task, locks, pause)
                 record = _first_record(
                     *(tracker, config, values, overrides),
                     git=git,
@@ -159,12 +163,20 @@ def _tags(
 
 
 def _open_run(
-    config: AnyConfig, tags: Mapping[str, str], task: str, locks: ExitStack
+    config: AnyConfig,
+    tags: Mapping[str, str],
+    task: str,
+    locks: ExitStack,
+    pause: float,
 ) -> tuple[Tracker, resume.Earlier | None]:
     """Go on with the run of a process that died, or begin one; hold its lock."""
     home = config.home_folder
     open_it = partial(
-        open_tracker, config.tracking, home, run_name=config.run_name, tags=tags
+        open_tracker,
+        *(config.tracking, home),
+        run_name=config.run_name,
+        tags=tags,
+        pause=pause,
     )
     earlier = resume.take_over(config.tracking, home, task)
     if earlier:

@@ -32,12 +32,12 @@ def cache(tmp_path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
-def put(cache: Cache, value: float = 1.0, **changes):
+def put(cache: Cache, value: float = 1.0, seconds: float = 0.5, **changes):
     return cache.store(
         ingredients(**changes),
         {"metrics": Metrics({"a": value})},
         [("a", value, None)],
-        0.5,
+        seconds,
     )
 
 
@@ -126,6 +126,20 @@ def test_records_come_newest_first(cache):
     assert cache.records("other") == []
 
 
+def test_a_record_is_newer_than_all_that_can_be_read(cache):
+    for dim in range(12):
+        last = put(cache, config={"dim": dim})
+    path = cache.root / "records" / "toy" / f"{last.ingredients.key}.json"
+    path.write_text(path.read_text()[:-20])
+
+    put(cache, config={"dim": 99})
+
+    newest, *older = cache.records("toy")
+    assert newest.ingredients.config == {"dim": 99}
+    assert len(older) == 11
+    assert newest.written > older[0].written
+
+
 def _put(root: Path, keys: range, start) -> None:
     start.wait(60)
     for key in keys:
@@ -156,11 +170,26 @@ def test_a_store_that_is_killed_leaves_no_half_object(cache, monkeypatch):
 
     monkeypatch.setattr("pipeline.cache._sync_tree", killed)
     with pytest.raises(KeyboardInterrupt):
-        put(cache)
+        put(cache, seconds=100)
 
     assert not list((cache.root / "tmp").iterdir())
     assert not (cache.root / "objects").exists()
     assert cache.find("toy", ingredients().key) is None
+
+
+@pytest.mark.parametrize(("seconds", "synced"), [(59.0, False), (61.0, True)])
+def test_what_took_long_is_synced_before_it_has_its_name(
+    cache, monkeypatch, seconds, synced
+):
+    named = []
+    monkeypatch.setattr(
+        "pipeline.cache._sync_tree",
+        lambda _: named.append((cache.root / "objects").exists()),
+    )
+
+    put(cache, seconds=seconds)
+
+    assert named == ([False] if synced else [])
 
 
 def test_an_equal_object_is_stored_once(cache):

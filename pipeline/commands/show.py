@@ -179,7 +179,7 @@ def _others(name: str, metrics: Mapping[str, float]) -> Mapping[str, str]:
 
 def _place(record: "RunRecord", path: str) -> str:
     """Return where an artifact is opened: a file's path, or a server's address."""
-    from pipeline.loading import local_folder
+    from pipeline.tracking.placing import local_folder
 
     local = local_folder(record.artifact_uri)
     return f"{record.artifact_uri}/{path}" if local is None else str(local / path)

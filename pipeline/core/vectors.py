@@ -38,17 +38,6 @@ def save_vectors(path: Path, embeddings: Embeddings, *, synced: bool = True) -> 
     npz.write_arrays(path, packed, LAYOUT, synced=synced)
 
 
-def load_words(path: Path) -> tuple[str, ...]:
-    """Read the words alone, and trust that the file is whole.
-
-    Raises:
-        DataError: if it cannot be read, or is none of vectors.
-    """
-    layout = {name: LAYOUT[name] for name in ("words_utf8", "words_offsets")}
-    arrays = npz.read_arrays(path, layout, check_seal=False)
-    return npz.unpack_words(path, arrays["words_utf8"], arrays["words_offsets"])
-
-
 def load_first(path: Path, most: int) -> Embeddings:
     """Read the first words and their center vectors; trust that the file is whole.
 

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from pipeline.config import plain_values
 from pipeline.errors import ConfigError
@@ -74,6 +74,17 @@ class HydraLaunch:
     def targets_given(self) -> bool:
         """Whether the user said which stages to run."""
         return bool(self.master.targets)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The stages to run, where a trial's own values name no others."""
+        given = self.master.targets
+        return tuple(given) if given and isinstance(given, ListConfig) else _TARGETS
+
+    @property
+    def tracked(self) -> bool:
+        """Whether runs are tracked with MLflow, unless a trial's values say no."""
+        return bool(OmegaConf.select(self.master, "tracking.backend") != "off")
 
     @property
     def launcher(self) -> Mapping[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.loading import local_folder
 from pipeline.sweep.config import is_maximized, resolved_objective
 from pipeline.sweep.ledger import Ledger, SweepRecord, TrialRecord, flat
 from pipeline.tracking.addresses import run_address, view_address, view_key
+from pipeline.tracking.placing import local_folder
 
 Plain = str | int | float | bool | None
 Status = Literal["finished", "failed", "pruned", "stopped", "running", "missing"]

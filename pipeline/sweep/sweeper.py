@@ -76,15 +76,13 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
     swept = [axis.name for axis in axes]
     compose = Composer(launch, fixed, swept).values
     planner = Planner(ledger, space, config, compose)
-    planner.check()
-    values = planner.first_values()
     with ExitStack() as processes:
         # A sweep that is gone on with may have nothing left to run.
         most = 0 if ledger.exists() else planner.cells * len(space.seeds)
-        tracked = values["tracking"]["backend"] != "off"
         ready = processes.enter_context(
-            started(launch.launcher, values["targets"], tracked=tracked, most=most)
+            started(launch.launcher, launch.targets, tracked=launch.tracked, most=most)
         )
+        planner.check()
         with ledger.lock():
             record = _begin(ledger, planner, space, config, fixed)
             chosen = check_config(record.base)

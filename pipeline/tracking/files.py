@@ -76,6 +76,8 @@ def table_json(table: pa.Table) -> bytes:
 
 def _plain(column: pa.ChunkedArray) -> list[object]:
     values: list[object] = column.to_pylist()
+    if not pa.types.is_floating(column.type):
+        return values
     return [
         None if isinstance(v, float) and not math.isfinite(v) else v for v in values
     ]

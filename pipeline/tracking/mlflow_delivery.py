@@ -19,6 +19,7 @@ from pipeline.tracking.outbox import (
     Points,
     Tags,
 )
+from pipeline.tracking.placing import keep_file, local_folder
 from pipeline.tracking.sender import Refused, Sender, Unreachable
 
 if TYPE_CHECKING:
@@ -29,7 +30,14 @@ _AGAIN_LATER = (408, 429)  # HTTP: too slow, too many requests
 
 
 def mlflow_sender(
-    client: "MlflowClient", store: str, run_id: str, outbox: Outbox, scratch: Path
+    client: "MlflowClient",
+    store: str,
+    run_id: str,
+    *,
+    artifact_uri: str,
+    outbox: Outbox,
+    scratch: Path,
+    pause: float = 0.0,
 ) -> Sender:
     """Return what sends a run's entries to a store, and keeps them while it is away.
 
@@ -37,20 +45,28 @@ def mlflow_sender(
         client: The store.
         store: Its address, for messages.
         run_id: The run.
+        artifact_uri: Where its artifacts lie.
         outbox: Where entries wait.
         scratch: Folder for files that are needed for a moment.
+        pause: See `Sender`.
     """
     from mlflow.exceptions import MlflowException
 
+    folder = local_folder(artifact_uri)
+
     def deliver(entry: Entry) -> None:
         try:
-            _deliver(client, run_id, entry, scratch)
+            if folder is not None and isinstance(entry, File):
+                # MLflow would copy it: at dim 200, 34 MB twice a run.
+                keep_file(entry.local, folder / entry.path, scratch)
+            else:
+                _deliver(client, run_id, entry, scratch)
         # An upload that fails raises requests' errors, which are OSErrors.
         except (MlflowException, OSError) as error:
             kind = Refused if _is_refusal(error) else Unreachable
             raise kind(reason_of(error)) from error
 
-    return Sender(deliver, outbox, store)
+    return Sender(deliver, outbox, store, pause=pause)
 
 
 def _deliver(client: "MlflowClient", run_id: str, entry: Entry, scratch: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.files import scratch_folder
-from pipeline.core.vectors import load_words
+from pipeline.core.vectors import load_first
+from pipeline.tracking.placing import keep_file, local_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +25,7 @@ NAME = "model"
 _SCRIPT = Path(__file__).with_name("served_model.py")
 _COLUMNS = ("word", "a", "b", "c")
 _LONGEST = 40  # characters of a word that an example shows
+_LOOKED_THROUGH = 100  # words, for some that are no longer
 
 
 def log_model(
@@ -59,14 +61,16 @@ def log_model(
     if model.status != LoggedModelStatus.READY:
         with scratch_folder(scratch) as held:
             folder = held / NAME
-            save_model(folder, vectors, model, run_id)
-            client.log_model_artifacts(model.model_id, str(folder))
+            save_model(folder, vectors, model, run_id, scratch)
+            _keep(client, model, folder, scratch)
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     if register_as is not None:
         _register(client, register_as, model, run_id)
 
 
-def save_model(folder: Path, vectors: Path, model: "LoggedModel", run_id: str) -> None:
+def save_model(
+    folder: Path, vectors: Path, model: "LoggedModel", run_id: str, scratch: Path
+) -> None:
     """Write the model's folder as `mlflow.pyfunc.save_model` would.
 
     That function looks through the files of all installed packages for the two that
@@ -76,8 +80,7 @@ def save_model(folder: Path, vectors: Path, model: "LoggedModel", run_id: str) -
     from mlflow.models import Model
 
     kept = folder / "artifacts" / vectors.name
-    kept.parent.mkdir(parents=True)
-    shutil.copyfile(vectors, kept)
+    keep_file(vectors, kept, scratch)
     shutil.copyfile(_SCRIPT, folder / _SCRIPT.name)
     versions = {name: importlib.metadata.version(name) for name in ("mlflow", "numpy")}
     required = [f"{name}=={version}" for name, version in versions.items()]
@@ -123,9 +126,22 @@ def save_model(folder: Path, vectors: Path, model: "LoggedModel", run_id: str) -
     described.save(str(folder / "MLmodel"))
 
 
+def _keep(
+    client: "MlflowClient", model: "LoggedModel", folder: Path, scratch: Path
+) -> None:
+    """Give a model the files that were written for it."""
+    place = local_folder(model.artifact_location)
+    if place is None:
+        client.log_model_artifacts(model.model_id, str(folder))
+        return
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        keep_file(path, place / path.relative_to(folder), scratch)
+
+
 def _example(vectors: Path) -> dict[str, list[Any]]:
     """Return requests of both kinds, in words that the vectors have, as a table."""
-    words = [word for word in load_words(vectors) if len(word) <= _LONGEST]
+    first = load_first(vectors, _LOOKED_THROUGH).words
+    words = [word for word in first if len(word) <= _LONGEST]
     rows: list[list[str | None]] = [[word, None, None, None] for word in words[:1]]
     if len(words) > 2:
         rows.append([None, *words[:3]])

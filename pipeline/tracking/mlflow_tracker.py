@@ -74,6 +74,7 @@ def open_mlflow(
     run_id: str | None,
     system_seconds: float,
     register_as: str | None,
+    pause: float,
 ) -> "MlflowTracker":
     """Begin a run, or go on with one.
 
@@ -86,6 +87,7 @@ def open_mlflow(
         run_id: A run of the same store to go on with.
         system_seconds: Time between samples of memory and CPU; 0 takes none.
         register_as: The registered model that the run's model becomes a version of.
+        pause: Seconds within which measured values are gathered, to be sent at once.
 
     Raises:
         TrackingError: if the store cannot be used; for a server that cannot be
@@ -112,7 +114,13 @@ def open_mlflow(
         else:
             run = _existing(client, run_id)
         outbox = Outbox(run_folder(home, run.info.run_id))
-        sender = mlflow_sender(client, store, run.info.run_id, outbox, scratch_of(home))
+        sender = mlflow_sender(
+            *(client, store, run.info.run_id),
+            artifact_uri=run.info.artifact_uri,
+            outbox=outbox,
+            scratch=scratch_of(home),
+            pause=pause,
+        )
         known: dict[tuple[str, int], float] = {}
         if run_id is not None:
             sender.flush()
@@ -146,7 +154,12 @@ def send_unsent(home: Path, record: RunRecord) -> int:
 
     outbox = Outbox(run_folder(home, record.run_id))
     client = MlflowClient(store)
-    sender = mlflow_sender(client, store, record.run_id, outbox, scratch_of(home))
+    sender = mlflow_sender(
+        *(client, store, record.run_id),
+        artifact_uri=record.artifact_uri,
+        outbox=outbox,
+        scratch=scratch_of(home),
+    )
     sender.flush()
     return sender.waiting
 

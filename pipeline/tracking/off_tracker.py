@@ -1,6 +1,5 @@
 """Track nowhere: keep a run's artifacts on disk, and import no MLflow."""
 
-import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.tracking.files import (
     table_json,
     written,
 )
+from pipeline.tracking.placing import keep_file
 
 
 class OffTracker:
@@ -57,19 +57,13 @@ class OffTracker:
             check_finite({name: value})
 
     def log_file(self, local: Path, folder: str = "") -> None:
-        """Copy a file."""
+        """Keep a copy of a file."""
         check_file(local)
         path = artifact_path(f"{folder}/{local.name}" if folder else local.name)
         target = self._folder / path
-        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(local, fresh)
-                digest = file_digest(fresh)
-                fresh.replace(target)
-            finally:
-                fresh.unlink(missing_ok=True)
+            keep_file(local, target, self.scratch)
+            digest = file_digest(target)
         except OSError as error:
             raise StorageError(
                 f"cannot write artifact {target}: {error.strerror}. Free space, or "

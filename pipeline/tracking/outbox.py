@@ -39,11 +39,14 @@ class Params:
     kind: Literal["params"] = "params"
 
 
+Point = tuple[str, float, Int64, Int64]  # name, value, step, unix milliseconds
+
+
 @dataclass(frozen=True)
 class Points:
-    """Measured values: (name, value, step, unix milliseconds)."""
+    """Measured values."""
 
-    points: tuple[tuple[str, float, Int64, Int64], ...]
+    points: tuple[Point, ...]
     kind: Literal["points"] = "points"
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from pipeline.tracking.outbox import Entry, Outbox
+from pipeline.tracking.outbox import End, Entry, Outbox, Point, Points
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,25 @@ class Sender:
         deliver: Sends one entry; raises `Unreachable` or `Refused`.
         outbox: Where entries wait.
         store: The store's address, for messages.
+        pause: Seconds within which measured values are gathered, to be sent together
+            with those that come after, or at the end: 0 sends all at once.
     """
 
     def __init__(
-        self, deliver: Callable[[Entry], None], outbox: Outbox, store: str
+        self,
+        deliver: Callable[[Entry], None],
+        outbox: Outbox,
+        store: str,
+        *,
+        pause: float = 0.0,
     ) -> None:
         self._deliver = deliver
         self._outbox = outbox
         self._store = store
         self._lock = threading.Lock()
+        self._pause = pause
+        self._gathered: tuple[Point, ...] = ()
+        self._gather_until = 0.0
         self._retry_at = 0.0
         self._said: set[str] = set()
 
@@ -57,14 +67,31 @@ class Sender:
             StorageError: if it must wait and cannot be written to disk.
         """
         with self._lock:
-            answers = time.monotonic() >= self._retry_at and self._send_waiting()
-            if not (answers and self._try(entry)):
-                self._outbox.add(entry)
+            if isinstance(entry, Points):
+                self._gathered += entry.points
+                if time.monotonic() >= self._gather_until:
+                    self._send_gathered()
+                return
+            if isinstance(entry, End):
+                self._send_gathered()
+            self._send(entry)
 
     def flush(self) -> None:
         """Try once to send what waits."""
         with self._lock:
+            self._send_gathered()
             self._send_waiting()
+
+    def _send_gathered(self) -> None:
+        if self._gathered:
+            self._send(Points(self._gathered))
+            self._gathered = ()
+            self._gather_until = time.monotonic() + self._pause
+
+    def _send(self, entry: Entry) -> None:
+        answers = time.monotonic() >= self._retry_at and self._send_waiting()
+        if not (answers and self._try(entry)):
+            self._outbox.add(entry)
 
     def _send_waiting(self) -> bool:
         if self._outbox.empty:

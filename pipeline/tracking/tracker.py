@@ -210,6 +210,7 @@ def open_tracker(
     run_name: str,
     tags: Mapping[str, str],
     run_id: str | None = None,
+    pause: float = 0.0,
 ) -> Tracker:
     """Begin a run.
 
@@ -219,6 +220,8 @@ def open_tracker(
         run_name: The run's readable name.
         tags: Its first tags. `git.commit` is shown as the run's source version.
         run_id: A run of the same store to go on with instead of a new one.
+        pause: Seconds within which measured values are gathered, to be sent at once;
+            0 sends each as it comes.
 
     Raises:
         TrackingError: if the store cannot be reached or used.
@@ -244,6 +247,7 @@ def open_tracker(
         run_id=run_id,
         system_seconds=config.system_seconds,
         register_as=config.register_as,
+        pause=pause,
     )
 
 

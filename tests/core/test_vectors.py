@@ -11,7 +11,6 @@ from pipeline.core.vectors import (
     LAYOUT,
     load_first,
     load_vectors,
-    load_words,
     pack_embeddings,
     save_vectors,
 )
@@ -113,7 +112,6 @@ def test_the_first_words_are_read_as_they_are_in_the_whole(tmp_path, rng):
         assert first.words == whole.words[:most]
         np.testing.assert_array_equal(first.center, whole.center[:most])
         assert first.normalization == whole.normalization
-    assert load_words(path) == words
 
 
 def test_the_first_words_of_a_damaged_file_are_an_error_of_ours(tmp_path):

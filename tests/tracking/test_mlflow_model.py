@@ -160,7 +160,7 @@ def test_the_folder_holds_code_and_numbers_and_no_pickle(tmp_path, vectors):
 
 def saved(folder, vectors):
     model = SimpleNamespace(artifact_location="s3://bucket/x", model_id="m-1")
-    save_model(folder, vectors, model, "ab" * 16)
+    save_model(folder, vectors, model, "ab" * 16, vectors.parent)
     return folder
 
 

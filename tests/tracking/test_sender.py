@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import StorageError
 from pipeline.tracking import sender as module
-from pipeline.tracking.outbox import Entry, Outbox, Params
+from pipeline.tracking.outbox import End, Entry, Outbox, Params, Points
 from pipeline.tracking.sender import Refused, Sender, Unreachable
 
 
@@ -22,9 +22,9 @@ class Store:
 
     def __call__(self, entry: Entry) -> None:
         self.asked += 1
-        name = entry.values["name"]
         if self.silent:
             raise Unreachable("connection refused")
+        name = entry.values["name"]
         if name in self.refuses:
             raise Refused("no such run")
         self.taken.append(name)
@@ -185,6 +185,70 @@ def test_another_process_sends_what_the_first_could_not(sender, store, outbox):
 
     assert store.taken == ["0", "1", "2"]
     assert later.waiting == 0
+
+
+@pytest.fixture
+def sent():
+    return []
+
+
+@pytest.fixture
+def gathering(sent, outbox):
+    """What gathers measured values for five seconds."""
+    return Sender(sent.append, outbox, "http://store", pause=5.0)
+
+
+def point(step: int) -> tuple[str, float, int, int]:
+    return ("loss", 1.0 / step, step, 0)
+
+
+def test_values_measured_soon_after_others_are_sent_together(gathering, sent, clock):
+    for step in range(1, 16):
+        gathering.send(Points((point(step),)))
+        clock.now += 0.5
+
+    # At once, then what gathered in five seconds, and the rest is kept.
+    assert sent == [
+        Points((point(1),)),
+        Points(tuple(point(step) for step in range(2, 12))),
+    ]
+    gathering.flush()
+    assert sent[2] == Points(tuple(point(step) for step in range(12, 16)))
+    gathering.flush()
+    assert len(sent) == 3
+
+
+def test_values_that_were_gathered_come_before_the_end_of_the_run(gathering, sent):
+    end = End("FINISHED", 1)
+    for logged in (Points((point(1),)), Points((point(2),)), end):
+        gathering.send(logged)
+
+    assert sent == [Points((point(1),)), Points((point(2),)), end]
+
+
+def test_other_entries_do_not_wait_for_values_that_gather(gathering, sent):
+    gathering.send(Points((point(1),)))
+    gathering.send(Points((point(2),)))
+    gathering.send(entry("x"))
+
+    assert sent == [Points((point(1),)), entry("x")]
+
+
+def test_values_that_gathered_while_the_store_was_silent_wait_in_order(
+    store, outbox, clock
+):
+    sender = Sender(store, outbox, "http://store", pause=5.0)
+    store.silent = True
+    sender.send(entry(0))
+    sender.send(Points((point(1),)))
+    sender.send(Points((point(2),)))
+    sender.flush()
+
+    assert outbox.entries() == [
+        entry(0),
+        Points((point(1),)),
+        Points((point(2),)),
+    ]
 
 
 def test_threads_lose_nothing(sender, store):
