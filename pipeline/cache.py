@@ -7,10 +7,9 @@
     <root>/tmp/<id>/             an object that is being written or removed
 
 An object's digest is that of its manifest: file names and their sha256. Objects
-are written beside and renamed, and a record is written after all its objects, so that
-a record always speaks of whole objects. On load every file is hashed again; an object
-that is damaged counts as missing. One that took long is synced before: after a power
-cut, what did not is computed again.
+are written beside, synced and renamed, and a record is written after all its
+objects, so that a record always speaks of whole objects. On load every file is
+hashed again; an object that is damaged counts as missing.
 
 A process that uses an object holds a shared lock on its manifest for as long, and
 whoever removes one takes that lock alone: what is in use stays.
@@ -48,10 +47,6 @@ log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 MANIFEST = "manifest.json"
-# A stage that took no longer is computed again after a power cut: to sync 34 MB takes
-# part of a second, and a sweep waits for it in each trial.
-_UNSYNCED_SECONDS = 60.0
-
 _DIGEST = re.compile("[0-9a-f]{64}")
 _WRITTEN = re.compile(rb'"written": (\d+)\s*}\s*\Z')  # the end of a record's file
 
@@ -200,8 +195,7 @@ class Cache:
             CacheError: if the outputs' digests are not those expected; the record
                 that is there stays.
         """
-        synced = seconds > _UNSYNCED_SECONDS
-        digests = {name: self._put(value, synced) for name, value in outputs.items()}
+        digests = {name: self._put(artifact) for name, artifact in outputs.items()}
         if expected is not None and digests != expected:
             changed = [name for name in digests if digests[name] != expected.get(name)]
             raise CacheError(
@@ -225,7 +219,7 @@ class Cache:
                     target = fresh / path.relative_to(source)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, target)  # not its mode: it may be read-only
-                self._settle(fresh, digest, synced=True)
+                self._settle(fresh, digest)
             self.check(digest)
         self._write_record(record)
 
@@ -311,25 +305,24 @@ class Cache:
                     numbers.append(int(found[1]))
         return max(numbers)
 
-    def _put(self, artifact: object, synced: bool) -> str:
+    def _put(self, artifact: object) -> str:
         """Write an object and return its digest; an equal one is kept."""
         with self.scratch() as fresh:
             save_artifact(artifact, fresh)
             manifest = file_digests(fresh)
             digest = json_digest(manifest)
             (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
-            self._settle(fresh, digest, synced=synced)
+            self._settle(fresh, digest)
             return digest
 
-    def _settle(self, fresh: Path, digest: str, *, synced: bool) -> None:
-        """Give an object that was written beside its name."""
-        if synced:
-            _sync_tree(fresh)
+    def _settle(self, fresh: Path, digest: str) -> None:
+        """Sync an object that was written beside, and give it its name."""
+        _sync_tree(fresh)
         # Two keys may give the same object, in two processes at once.
         with held(self.lock_path(f"object-{digest}")):
-            self._place(fresh, digest, synced=synced)
+            self._place(fresh, digest)
 
-    def _place(self, fresh: Path, digest: str, *, synced: bool) -> None:
+    def _place(self, fresh: Path, digest: str) -> None:
         """Rename an object into place, unless a sound one is there."""
         target = self.object_folder(digest)
         try:
@@ -344,8 +337,7 @@ class Cache:
         # In use before it has its name: no record speaks of it yet.
         self._used[digest] = _shared_lock(fresh / MANIFEST)
         fresh.rename(target)
-        if synced:
-            sync(target.parent)
+        sync(target.parent)
 
     def _use(self, digest: str) -> None:
         """Keep an object from being removed, and note that it was used now.

@@ -32,12 +32,12 @@ def cache(tmp_path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
-def put(cache: Cache, value: float = 1.0, seconds: float = 0.5, **changes):
+def put(cache: Cache, value: float = 1.0, **changes):
     return cache.store(
         ingredients(**changes),
         {"metrics": Metrics({"a": value})},
         [("a", value, None)],
-        seconds,
+        0.5,
     )
 
 
@@ -170,26 +170,11 @@ def test_a_store_that_is_killed_leaves_no_half_object(cache, monkeypatch):
 
     monkeypatch.setattr("pipeline.cache._sync_tree", killed)
     with pytest.raises(KeyboardInterrupt):
-        put(cache, seconds=100)
+        put(cache)
 
     assert not list((cache.root / "tmp").iterdir())
     assert not (cache.root / "objects").exists()
     assert cache.find("toy", ingredients().key) is None
-
-
-@pytest.mark.parametrize(("seconds", "synced"), [(59.0, False), (61.0, True)])
-def test_what_took_long_is_synced_before_it_has_its_name(
-    cache, monkeypatch, seconds, synced
-):
-    named = []
-    monkeypatch.setattr(
-        "pipeline.cache._sync_tree",
-        lambda _: named.append((cache.root / "objects").exists()),
-    )
-
-    put(cache, seconds=seconds)
-
-    assert named == ([False] if synced else [])
 
 
 def test_an_equal_object_is_stored_once(cache):
