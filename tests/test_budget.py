@@ -58,12 +58,6 @@ def test_the_same_command_goes_on_to_the_same_bits(make_run, whole, tmp_path):
     assert [r.run_id for r in load_records(tmp_path)] == [done.run_id]  # one run
 
 
-def test_within_an_epoch_its_blocks_are_told(make_run, tmp_path):
-    compiled = [each for each in TINY if each != "train.kernel=numpy"]
-    with pytest.raises(StoppedError, match=r"after 1 of 6 blocks of epoch 1 of 3, at"):
-        make_run(tmp_path, *compiled, SOON)
-
-
 def test_another_home_goes_on_from_an_earlier_one(make_run, whole, tmp_path, caplog):
     caplog.set_level(logging.INFO, "pipeline")
     earlier = tmp_path / "input" / "version-1" / "runs"
