@@ -44,7 +44,7 @@ from pipeline.watcher import Part, Watcher
 log = logging.getLogger(__name__)
 
 # A trial's epochs may be short, and to send their values one by one takes as long.
-_TRIAL_PAUSE = 5.0  # seconds
+_TRIAL_PAUSE = 1.0  # seconds; a launcher leaves a worker about as long after Ctrl-C
 
 
 def run_pipeline(

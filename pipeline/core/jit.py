@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -178,6 +179,9 @@ def _enable_cache(jitted: Any, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         _log.warning("cannot keep compiled code in %s: %s", folder, error)
+        return
+    if not os.access(folder, os.W_OK):  # else Numba would look for another folder
+        _log.debug("compiled code is not kept in %s, which is read-only", folder)
         return
     # Numba reads this setting here and nowhere else. Without it, it would choose a
     # folder itself, beside the source or in the home directory.

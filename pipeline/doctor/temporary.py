@@ -50,10 +50,7 @@ def _half_written(home: Path, cache: Cache) -> Iterator[tuple[Path, Path | None]
     for folder in (home / "runs").glob("*"):
         for path in (*folder.glob("*.part"), *folder.glob("unsent/**/*.part")):
             yield path, folder / "run.lock"
-    for folder in (home / "artifacts" / "off").glob("*"):
-        for path in folder.rglob(".*"):
-            if _HIDDEN.fullmatch(path.name):
-                yield path, home / "runs" / folder.name / "run.lock"
+    yield from _half_kept(home)
     for path in home.glob(".mlflow.db.new*"):
         yield path, home / ".mlflow.db.lock"
     for path in (home / "runs").glob("*/tmp*"):  # of a download, which takes no lock
@@ -62,6 +59,21 @@ def _half_written(home: Path, cache: Cache) -> Iterator[tuple[Path, Path | None]
         yield path, None
     for path in (cache.root / "numba").rglob("*.tmp.*"):
         yield path, None
+
+
+def _half_kept(home: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Yield the same of what was becoming an artifact, or a part of a model."""
+    # Of an experiment of MLflow's, or in `off`, which has no models.
+    for folder in (home / "artifacts").glob("*/*/artifacts"):
+        for path in _hidden(folder):
+            yield path, home / "runs" / folder.parent.name / "run.lock"
+    for folder in (home / "artifacts").glob("*/models/*/artifacts"):
+        for path in _hidden(folder):
+            yield path, None
+
+
+def _hidden(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob(".*") if _HIDDEN.fullmatch(path.name))
 
 
 def check_locks(home: Path, cache: Cache) -> Iterator[Finding]:

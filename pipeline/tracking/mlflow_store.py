@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sqlite3
+import threading
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -143,7 +144,11 @@ def _make_store(path: Path, artifacts: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import Engine, event
 
+    ours = threading.get_ident()
+
     def quicken(connection: sqlite3.Connection, _: object) -> None:
+        if threading.get_ident() != ours:
+            return  # another thread's, of another file
         # Hundreds of small steps, each synced; the file is, before it has its name.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = MEMORY")
@@ -184,5 +189,5 @@ def reason_of(error: Exception) -> str:
     ):
         found = re.search(inner, text)
         if found:
-            return found[1].strip()
+            return found[1].strip(" :")
     return text[:300]

@@ -327,6 +327,8 @@ class MlflowTracker:
 
     def end(self, status: Status, message: str = "") -> None:
         """Close the run, after a last attempt to send what waits."""
+        if status != "FINISHED":  # who interrupts may not wait for long
+            self._sender.flush()
         self._sampler.stop()
         if self._tables:
             self._sender.send(Tags({_TABLES_TAG: _tables_tag(self._tables)}))

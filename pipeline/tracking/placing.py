@@ -1,15 +1,22 @@
 """Put artifacts where they stay, if that is on this machine."""
 
+import re
 import shutil
 import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
 
 def local_folder(uri: str) -> Path | None:
-    """Return the folder that an artifact address names, None if it is remote."""
-    address = urlsplit(uri)
-    return Path(unquote(address.path)) if address.scheme in ("", "file") else None
+    """Return the folder that an artifact address names, None if it is remote.
+
+    A plain path is no address: `#` and `?` are part of it, as for MLflow.
+    """
+    if uri.startswith("file:"):
+        return Path(unquote(urlsplit(uri).path))
+    return None if _SCHEME.match(uri) else Path(unquote(uri))
 
 
 def keep_file(local: Path, target: Path, scratch: Path) -> None:

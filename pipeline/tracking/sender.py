@@ -83,9 +83,9 @@ class Sender:
             self._send_waiting()
 
     def _send_gathered(self) -> None:
-        if self._gathered:
-            self._send(Points(self._gathered))
-            self._gathered = ()
+        gathered, self._gathered = self._gathered, ()
+        if gathered:
+            self._send(Points(gathered))
             self._gather_until = time.monotonic() + self._pause
 
     def _send(self, entry: Entry) -> None:
@@ -111,6 +111,9 @@ class Sender:
         try:
             self._deliver(entry)
         except Refused as error:
+            if isinstance(entry, Points) and len(entry.points) > 1:
+                # One bad value does not take those with it that it was gathered with.
+                return all(self._try(Points((point,))) for point in entry.points)
             self._outbox.refuse(entry)
             self._warn("refuses some of what is logged", error)
         except Unreachable as error:

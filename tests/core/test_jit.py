@@ -1,9 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotDone
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from pipeline.core import jit
 from pipeline.core.replicas import _compile_merge
 
 
@@ -72,3 +74,16 @@ def test_one_compiles_while_others_wait_for_what_it_writes(folder):
             assert index.exists()
         other.result()
     assert len(kept(folder)) == len(seals(folder)) == 2
+
+
+def test_beside_a_folder_that_is_read_only_nothing_is_kept_elsewhere(
+    tmp_path, monkeypatch
+):
+    source = Path(jit.__file__).parent
+    before = kept(source)
+    monkeypatch.setattr(jit.os, "access", lambda *_: False)
+
+    _compile_merge(tmp_path)
+
+    assert kept(tmp_path) == []
+    assert kept(source) == before

@@ -26,6 +26,8 @@ def leave_temporary_files(home: Path) -> list[Path]:
         home / "artifacts" / "off" / ("a" * 32) / "artifacts" / f".loss.{'0' * 32}",
         home / "tmp" / "tmp0123" / "vectors.npz",
         home / ".mlflow.db.new",
+        home / "artifacts" / "1" / ("a" * 32) / "artifacts" / "x" / f".y.{'0' * 32}",
+        home / "artifacts" / "1" / "models" / "m-1" / "artifacts" / f".y.{'0' * 32}",
     ]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,7 @@ def test_what_a_live_process_writes_is_left(tmp_path):
         held(tmp_path / ".mlflow.db.lock"),
     ):
         # These have no lock, and are new.
-        for path in (paths[4], paths[6].parent, paths[8].parent):
+        for path in (paths[4], paths[6].parent, paths[8].parent, paths[-1]):
             os.utime(path)
         assert found(tmp_path) == []
         mend(tmp_path)

@@ -1,8 +1,10 @@
 """Artifacts where they stay: linked from scratch, copied from elsewhere."""
 
 import os
+from pathlib import Path
 
 import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from pipeline.tracking.placing import keep_file, local_folder
 
@@ -64,15 +66,29 @@ def test_who_reads_the_file_that_is_replaced_keeps_the_whole_of_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("uri", "folder"),
+    "uri",
     [
-        ("file:///a%20b/c%25", "/a b/c%"),
-        ("/plain", "/plain"),
-        ("mlflow-artifacts:/1/ab/artifacts", None),
-        ("s3://bucket/a", None),
+        "file:///a%20b/c%25",
+        "file:/a%23b/c",
+        "file://localhost/a",
+        "/plain",
+        "/with#hash/1/ab/artifacts",
+        "/with?mark/1",
+        "/with%20percent and space",
+        "/ä/1",
+        "relative/1",
+        "./relative",
+        "//two/slashes",
+        "//[x/y",
     ],
 )
-def test_only_an_address_on_this_machine_is_a_folder(uri, folder):
-    found = local_folder(uri)
+def test_a_folder_of_this_machine_is_where_mlflow_would_write(uri):
+    assert local_folder(uri) == Path(local_file_uri_to_path(uri))
 
-    assert found == folder if folder is None else str(found) == folder
+
+@pytest.mark.parametrize(
+    "uri",
+    ["mlflow-artifacts:/1/ab/artifacts", "s3://bucket/a", "dbfs:/a", "http://host/a#b"],
+)
+def test_another_address_is_no_folder(uri):
+    assert local_folder(uri) is None

@@ -226,6 +226,40 @@ def test_values_that_were_gathered_come_before_the_end_of_the_run(gathering, sen
     assert sent == [Points((point(1),)), Points((point(2),)), end]
 
 
+def test_a_refused_value_takes_none_with_it(outbox):
+    sent = []
+
+    def deliver(entry: Entry) -> None:
+        if point(3) in entry.points:
+            raise Refused("no such value")
+        sent.append(entry)
+
+    sender = Sender(deliver, outbox, "http://store")
+    sender.send(Points(tuple(point(step) for step in range(1, 6))))
+
+    assert sent == [Points((point(step),)) for step in (1, 2, 4, 5)]
+    assert sender.waiting == 0
+
+
+def test_the_end_comes_though_values_could_not_be_kept(tmp_path, clock):
+    end, sent, silent = End("FAILED", 1), [], True
+
+    def deliver(entry: Entry) -> None:
+        if silent:
+            raise Unreachable("connection refused")
+        sent.append(entry)
+
+    (tmp_path / "run").write_text("a file where the folder should be")
+    sender = Sender(deliver, Outbox(tmp_path / "run"), "http://store", pause=5.0)
+    with pytest.raises(StorageError):
+        sender.send(Points((point(1),)))
+    silent = False
+    clock.now += 1_000
+    sender.send(end)
+
+    assert sent == [end]
+
+
 def test_other_entries_do_not_wait_for_values_that_gather(gathering, sent):
     gathering.send(Points((point(1),)))
     gathering.send(Points((point(2),)))
