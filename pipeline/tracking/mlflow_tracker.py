@@ -20,10 +20,18 @@ import pyarrow.compute as pc
 
 from pipeline.artifacts import file_digest
 from pipeline.core.files import scratch_of
-from pipeline.errors import RunGoneError, TrackingError
+from pipeline.errors import TrackingError
 from pipeline.records import RunRecord, Status, check_finite, run_folder
 from pipeline.tracking import mlflow_model
 from pipeline.tracking.files import artifact_path, check_file, table_json, written
+from pipeline.tracking.mlflow_begin import (
+    NOTE_TAG,
+    existing_run,
+    experiment_id,
+    history_of,
+    note,
+    reopen,
+)
 from pipeline.tracking.mlflow_delivery import mlflow_sender
 from pipeline.tracking.mlflow_limits import (
     LONGEST_NAME,
@@ -53,14 +61,12 @@ from pipeline.tracking.sampler import Sampler
 from pipeline.tracking.sender import Sender
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
 
 _DIGEST_SHOWN = 12  # of 36 that MLflow takes; more hides the rest in a list of runs
 
-_NOTE_TAG = "mlflow.note.content"  # what the UI shows above a run, as Markdown
 _TABLES_TAG = "mlflow.loggedArtifacts"  # JSON files that the UI draws as tables
 
 
@@ -107,12 +113,12 @@ def open_mlflow(
     try:
         client = MlflowClient(store)
         if run_id is None:
-            group = _experiment_id(client, text_for_mlflow(experiment), artifacts)
+            group = experiment_id(client, text_for_mlflow(experiment), artifacts)
             first = tags_for_mlflow({**_source_tags(tags), **tags})
             name = text_for_mlflow(run_name)
             run = client.create_run(group, tags=first, run_name=name)
         else:
-            run = _existing(client, run_id)
+            run = existing_run(client, run_id)
         outbox = Outbox(run_folder(home, run.info.run_id))
         sender = mlflow_sender(
             *(client, store, run.info.run_id),
@@ -124,8 +130,8 @@ def open_mlflow(
         known: dict[tuple[str, int], float] = {}
         if run_id is not None:
             sender.flush()
-            run = _reopen(client, run_id)
-            known = _history(client, run, outbox)
+            run = reopen(client, run_id)
+            known = history_of(client, run, outbox)
     except MlflowException as error:
         raise TrackingError(f"tracking store {store}: {reason_of(error)}") from error
     return MlflowTracker(
@@ -333,7 +339,7 @@ class MlflowTracker:
         if self._tables:
             self._sender.send(Tags({_TABLES_TAG: _tables_tag(self._tables)}))
         if message:
-            self.set_tags({"message": message, _NOTE_TAG: _note(message)})
+            self.set_tags({"message": message, NOTE_TAG: note(message)})
         if status != "RUNNING":
             self._sender.send(End(status, _now_ms()))
         self._sender.flush()
@@ -346,95 +352,8 @@ class MlflowTracker:
             )
 
 
-def _existing(client: "MlflowClient", run_id: str) -> "Run":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise RunGoneError(
-            f"tracking store {client.tracking_uri}: {reason_of(error)}"
-        ) from error
-    if run.info.lifecycle_stage == "deleted":
-        message = f"tracking store {client.tracking_uri}: run {run_id} was deleted"
-        raise RunGoneError(message)
-    return run
-
-
-def _reopen(client: "MlflowClient", run_id: str) -> "Run":
-    """Mark a run as running again, and take back why it had ended."""
-    client.update_run(run_id, status="RUNNING")
-    tags = client.get_run(run_id).data.tags
-    if "message" in tags:
-        if tags.get(_NOTE_TAG) == _note(tags["message"]):  # and nobody's own words
-            client.delete_tag(run_id, _NOTE_TAG)
-        client.delete_tag(run_id, "message")
-    return client.get_run(run_id)
-
-
-def _history(
-    client: "MlflowClient", run: "Run", outbox: Outbox
-) -> dict[tuple[str, int], float]:
-    """Return (metric, step) -> value of all that a run has or waits to have."""
-    known = {
-        (name, point.step): point.value
-        for name in run.data.metrics
-        for point in client.get_metric_history(run.info.run_id, name)
-    }
-    for entry in outbox.entries():
-        if isinstance(entry, Points):
-            known |= {(name, step): value for name, value, step, _ in entry.points}
-    return known
-
-
-def _experiment_id(client: "MlflowClient", name: str, artifacts: str | None) -> str:
-    """Return the id of an experiment, which is made if it is not there.
-
-    Args:
-        client: The store.
-        name: The experiment's name.
-        artifacts: Where its artifacts must lie; None leaves it to the server.
-
-    Raises:
-        TrackingError: if it was deleted, or keeps its artifacts elsewhere.
-    """
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return client.create_experiment(name, artifact_location=artifacts)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            # Another process was quicker.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    if found.lifecycle_stage == "deleted":
-        raise TrackingError(
-            f"experiment {name!r} was deleted in {client.tracking_uri}: restore it "
-            f"there (mlflow experiments restore -x {found.experiment_id}), or set "
-            "tracking.experiment to another name"
-        )
-    if artifacts is not None and found.artifact_location != artifacts:
-        raise TrackingError(
-            f"experiment {name!r} keeps its artifacts in {found.artifact_location}, "
-            f"not in {artifacts}: home was moved or copied. Move it back, or set "
-            "tracking.experiment to another name"
-        )
-    return str(found.experiment_id)
-
-
 def _tables_tag(paths: Sequence[str]) -> str:
     return json.dumps([{"path": path, "type": "table"} for path in paths])
-
-
-def _note(message: str) -> str:
-    # In Markdown an indented block is literal.
-    return "\n".join(f"    {line}" for line in message.splitlines())
 
 
 def _source_tags(tags: Mapping[str, str]) -> dict[str, str]:
