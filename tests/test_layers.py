@@ -63,6 +63,7 @@ def test_stages_import_only_core_and_the_common_floor(path):
         (
             "mlflow",
             {
+                "pipeline/tracking/mlflow_begin.py",
                 "pipeline/tracking/mlflow_delivery.py",
                 "pipeline/tracking/mlflow_runs.py",
                 "pipeline/tracking/mlflow_model.py",

@@ -89,8 +89,17 @@ def multiply(
 def act(config: ToyConfig, name: str, other: str, report: Report) -> None:
     report.start(2, "steps")
     log.info("%s has 100%% begun", name)
-    note(config, name)
-    report.metrics({f"{name}/third": 1 / 3}, step=1)
+    try:
+        note(config, name)
+        report.metrics({f"{name}/third": 1 / 3}, step=1)
+        do(config, name, other)
+    except KeyboardInterrupt:
+        note(config, f"{name} stopped")
+        raise
+    report.advance(2, "done")
+
+
+def do(config: ToyConfig, name: str, other: str) -> None:
     match config.deed:
         case "work":
             pass
@@ -108,12 +117,7 @@ def act(config: ToyConfig, name: str, other: str, report: Report) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
         case "hang":
-            try:
-                time.sleep(60)
-            except KeyboardInterrupt:
-                note(config, f"{name} stopped")
-                raise
-    report.advance(2, "done")
+            time.sleep(60)
 
 
 def note(config: ToyConfig, name: str) -> None:
