@@ -48,9 +48,8 @@ log = logging.getLogger(__name__)
 A = TypeVar("A")
 MANIFEST = "manifest.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
-_WRITTEN = re.compile(
-    rb'"written":\s*(\d{1,18})\s*}\s*\Z'
-)  # the end of a record's file
+# The end of a record's file.
+_WRITTEN = re.compile(rb'"written":\s*(\d{1,18})\s*}\s*\Z')
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ def test_who_reads_the_file_that_is_replaced_keeps_the_whole_of_it(tmp_path):
 @pytest.mark.parametrize(
     "uri",
     [
-        "file:///a%20b/c%25",
+        Path("/a b/c%").as_uri(),
+        Path("/a#b/ä").as_uri(),
         "file:/a%23b/c",
         "file://localhost/a",
         "/plain",
