@@ -7,7 +7,6 @@ the ratios within a round. See README.md beside this file.
 
 import argparse
 import json
-import math
 import os
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.core import plain_kernel
 from pipeline.core.groups import make_noise
 from pipeline.core.heldout import Heldout
+from pipeline.core.kernel import compile_kernel
 from pipeline.core.randomness import generator
 from pipeline.core.replicas import Method, ReplicaTrainer, _settings
 from pipeline.core.sampling import (
@@ -66,6 +66,7 @@ METHOD = Method(
 )
 THREE = replace(METHOD, shared_centers=3)
 DIM = 200
+EPOCHS = 15
 INIT: Literal["xavier", "word2vec"] = "word2vec"
 
 
@@ -248,32 +249,49 @@ def measure_speed(
 def measure_guards(text: Text, count: int, cache: Path) -> dict[str, float]:
     """Return what the loss and gradient clipping cost, as parts of the time with both.
 
-    All on the same matrices: where two of them lie in memory makes a difference too.
+    Summed over the epochs of a whole training, as more is clipped when vectors have
+    grown. In each epoch all begin with the same matrices, at the same places in memory.
     """
-    with make_trainer(text, replace(METHOD, replicas=1), 1, cache) as trainer:
-        both = trainer._settings
-
-        def run(changed: Mapping[str, Any]) -> Callable[[], None]:
-            def epoch() -> None:
-                trainer._settings = both._replace(**changed)
-                train_epoch(trainer)
-
-            return epoch
-
-        without: dict[str, dict[str, Any]] = {
-            "loss": {"loss_every": 2**40},  # the first of a share is left
-            "gradient_clip": {"gradient_clip": np.float32(math.inf)},
-        }
-        contestants = {"both": run({})} | {k: run(v) for k, v in without.items()}
-        rounds(contestants, 1)
-        seconds = rounds(contestants, 3 * count)
+    unclipped = compile_kernel(cache, left_over=False, clipped=False)
+    method = replace(METHOD, replicas=1, epochs=EPOCHS)
+    totals: dict[str, list[float]] = {"both": [], "loss": [], "gradient_clip": []}
+    for _ in range(count):
+        with make_trainer(text, method, 1, cache) as trainer:
+            both, clipping = trainer._settings, trainer._train
+            forms = {
+                "both": (both, clipping),
+                # The first group of a share counts in any case.
+                "loss": (both._replace(loss_every=2**40), clipping),
+                "gradient_clip": (both, unclipped),
+            }
+            spent = dict.fromkeys(forms, 0.0)
+            for epoch in range(EPOCHS):
+                before = [matrix.copy() for matrix in trainer._merged]
+                # The last goes on from where all began, and is not counted.
+                turns = [*rotated(list(forms), epoch), "both"]
+                for number, name in enumerate(turns):
+                    for matrix, values in zip(trainer._merged, before, strict=True):
+                        matrix[:] = values
+                    trainer._settings, trainer._train = forms[name]
+                    began = time.perf_counter()
+                    train_epoch(trainer, epoch)
+                    if number < len(forms):
+                        spent[name] += time.perf_counter() - began
+        for name, seconds in spent.items():
+            totals[name].append(seconds)
     return {
         name: 1
         - statistics.median(
-            b / a for a, b in zip(seconds["both"], seconds[name], strict=True)
+            b / a for a, b in zip(totals["both"], totals[name], strict=True)
         )
-        for name in without
+        for name in ("loss", "gradient_clip")
     }
+
+
+def rotated(names: list[str], by: int) -> list[str]:
+    """Return names in the same circle, beginning with another."""
+    first = by % len(names)
+    return names[first:] + names[:first]
 
 
 def run_scale(tokens: int, cache: Path, **environment: str) -> dict[str, float]:

@@ -192,6 +192,7 @@ def update(
     slopes: Floats,
     steps: Floats,
     left_over: Compiled,
+    clipped: Compiled,
 ) -> tuple[Eight, Eight]:
     """Take the steps of all output rows, and of x and y.
 
@@ -200,8 +201,8 @@ def update(
     x          ← x + step of x, and y likewise
 
     Returns:
-        The squared norms of the steps of x and y, and of x and y before them: x's in
-        lanes 0-3, y's in 4-7.
+        If clipped: the squared norms of the steps of x and y, and of x and y before
+        them: x's in lanes 0-3, y's in 4-7.
     """
     step_x = step_y = size_x = size_y = splat(ZERO)
     full = in_tiles(rows, left_over)
@@ -232,10 +233,11 @@ def update(
             u, a, b = load(outputs, row), splat(slopes[k]), splat(slopes[k + 4])
             e, f = fma(a, u, e), fma(b, u, f)
             store(outputs, row, fma(b, h, fma(a, g, u)))
-        store(steps, d, e)
-        store(steps, width + d, f)
-        step_x, step_y = fma(e, e, step_x), fma(f, f, step_y)
-        size_x, size_y = fma(g, g, size_x), fma(h, h, size_y)
+        if clipped is not None:
+            store(steps, d, e)
+            store(steps, width + d, f)
+            step_x, step_y = fma(e, e, step_x), fma(f, f, step_y)
+            size_x, size_y = fma(g, g, size_x), fma(h, h, size_y)
         store(inputs, x + d, add(g, e))
         store(inputs, y + d, add(h, f))
     return sums_of_two(step_x, step_y), sums_of_two(size_x, size_y)
@@ -297,6 +299,7 @@ def train_two(
     settings: Settings,
     scratch: Scratch,
     left_over: Compiled,
+    clipped: Compiled,
 ) -> None:
     """Train two neighbors of a group against its output rows.
 
@@ -312,6 +315,7 @@ def train_two(
         settings: As for `train_share`.
         scratch: As for `train_share`.
         left_over: As for `train_share`.
+        clipped: As for `train_share`.
     """
     slopes, steps = scratch.slopes, scratch.steps
     times, labels = scratch.times[slot], scratch.labels[two]
@@ -341,7 +345,11 @@ def train_two(
         )
         store(slopes, k, step)
         largest = larger(largest, multiply(step, step))
-    moved, sizes = update(inputs, x, y, outputs, rows, width, slopes, steps, left_over)
+    moved, sizes = update(
+        inputs, x, y, outputs, rows, width, slopes, steps, left_over, clipped
+    )
+    if clipped is None:
+        return
     limit = settings.gradient_clip * rate
     square = splat_eight(limit * limit)
     # The gradient in an output row is slope · x.
@@ -378,6 +386,7 @@ def train_share(
     settings: Settings,
     scratch: Scratch,
     left_over: Compiled,
+    clipped: Compiled,
 ) -> tuple[Integer, Integer]:
     """Train on some consecutive sentences; see `compile_kernel`.
 
@@ -396,6 +405,8 @@ def train_share(
         scratch: Made for these settings, this width and at least n tokens.
         left_over: Not None to take a row that fills no tile by itself. It changes the
             time alone.
+        clipped: Not None to clip gradients. None is faster where nothing can be
+            clipped, and else wrong.
 
     Returns:
         The number of words, and of pairs that count in the loss.
@@ -445,13 +456,14 @@ def train_share(
                 settings,
                 scratch,
                 left_over,
+                clipped,
             )
         slot, first, stop, size = coming, stop, next_stop, next_size
     return n, pairs
 
 
 def compile_kernel(
-    cache: Path | None, *, left_over: bool
+    cache: Path | None, *, left_over: bool, clipped: bool
 ) -> Callable[..., tuple[int, int]]:
     """Return `train_share` compiled, from the cache if it is there.
 
@@ -459,6 +471,7 @@ def compile_kernel(
         cache: Folder for compiled code; None: compile each time.
         left_over: Whether to take a row that fills no tile by itself: faster where most
             groups have one, slower where few do; the same bits.
+        clipped: Whether to clip gradients.
     """
     noise = Noise(np.zeros(1, np.int64), np.zeros((1, 2), np.uint32))
     one = np.float32(1)
@@ -467,9 +480,9 @@ def compile_kernel(
     nothing, offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
     matrix = aligned(4 * LANES)
     # Numba leaves out what only stands where an argument is not None.
-    form = True if left_over else None
+    form = (True if left_over else None, True if clipped else None)
     example = (
-        nothing, offsets, 0, matrix, matrix, LANES, noise, settings, scratch, form
+        nothing, offsets, 0, matrix, matrix, LANES, noise, settings, scratch, *form
     )  # fmt: skip
     train: Callable[..., tuple[int, int]] = compiled(train_share, example, cache)
-    return lambda *arguments: train(*arguments, form)
+    return lambda *arguments: train(*arguments, *form)

@@ -229,7 +229,11 @@ class ReplicaTrainer:
             np.float32
         )
         rows = method.shared_centers + method.negatives
-        self._train = compile_kernel(cache, left_over=rows % TILE == 1)
+        self._train = compile_kernel(
+            cache,
+            left_over=rows % TILE == 1,
+            clipped=math.isfinite(method.gradient_clip),
+        )
         self._merge = _compile_merge(cache)
         self._add_loss = compile_heldout(cache)
         self._heldout = heldout

@@ -27,12 +27,14 @@ def draw_negative(noise, bits):
 
 @pytest.fixture(scope="module")
 def kernel(kernel_cache):
-    return compile_kernel(kernel_cache, left_over=False)
+    return compile_kernel(kernel_cache, left_over=False, clipped=True)
 
 
-@pytest.fixture(scope="module")
-def kernel_for_left_over_rows(kernel_cache):
-    return compile_kernel(kernel_cache, left_over=True)
+@pytest.fixture(scope="module", params=["left_over", "not clipped"])
+def special_kernel(kernel_cache, request):
+    if request.param == "left_over":
+        return compile_kernel(kernel_cache, left_over=True, clipped=True), False
+    return compile_kernel(kernel_cache, left_over=False, clipped=False), True
 
 
 def make_settings(**changed):
@@ -145,11 +147,16 @@ def test_kernel_equals_its_plain_twin(kernel, problem, start):
 
 @given(problems(), st.integers(0, 500))
 @settings(max_examples=80, deadline=None)
-def test_taking_rows_that_are_left_over_changes_no_bit(
-    kernel, kernel_for_left_over_rows, problem, start
+def test_what_is_compiled_for_some_settings_changes_no_bit(
+    kernel, special_kernel, problem, start
 ):
-    found = train(kernel_for_left_over_rows, *problem, start=start)
-    expected = train(kernel, *problem, start=start)
+    special, boundless = special_kernel
+    *text, method = problem
+    if boundless:
+        method = method._replace(gradient_clip=np.float32(np.inf))
+
+    found = train(special, *text, method, start=start)
+    expected = train(kernel, *text, method, start=start)
 
     for one, other in zip(found[:2], expected[:2], strict=True):
         np.testing.assert_array_equal(one, other)
