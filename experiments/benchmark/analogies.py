@@ -42,20 +42,23 @@ def main() -> None:
     embeddings = make_embeddings([word for q in questions for word in q.words])
     unit = unit_vectors(embeddings.center)
     narrow = unit.astype(np.float32)
-    ids = np.array([[embeddings.ids[w] for w in q.words[:3]] for q in questions])
-    ids = ids.astype(np.int32)
-    first_answers(unit, narrow, ids[:1], None)  # compiles
+    sections = by_section(str(path), questions)
+    asked = [
+        np.array([[embeddings.ids[w] for w in q.words[:3]] for q in section], np.int32)
+        for section in sections.values()
+    ]
+    first_answers(unit, narrow, [asked[0][:1]], None)  # compiles
     seconds = {}
     before = psutil.Process().memory_info().rss
     began = time.perf_counter()
-    first_answers(unit, narrow, ids, None)
+    first_answers(unit, narrow, asked, None)
     seconds["both"] = time.perf_counter() - began
     began = time.perf_counter()
     score_analogies(
         embeddings,
         unit,
         "google",
-        by_section(str(path), questions),
+        sections,
         controls=Controls({}, 1),
         seed=1,
         cache=None,

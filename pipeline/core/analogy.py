@@ -1,6 +1,6 @@
 """Answer analogies: a is to b as c is to which word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,6 +35,10 @@ _EPSILON = 1e-6
 # What single precision may be wrong by, of a score that is at most about 1, until it
 # is left to doubles at once.
 _VAGUE = 0.01
+
+# Cosines in single precision that several relations have together at most: 24 MiB. The
+# C library keeps what it is given back up to 32 MiB; more is cleared anew each time.
+_TOGETHER = 6 * 2**20
 
 
 @dataclass(frozen=True)
@@ -150,29 +154,34 @@ def solve(
 
 
 def first_answers(
-    unit: Doubles, narrow: Floats, queries: Ids, cache: Path | None
+    unit: Doubles, narrow: Floats, relations: Sequence[Ids], cache: Path | None
 ) -> Mapping[Method, Ids]:
     """Return the best answer to each analogy by each method, as `solve` finds it.
 
     Single precision says which words may be the answer, mostly one; doubles decide
-    among them. Questions that share a and b should stand together, and questions of one
-    relation: what a and b give is worked out once for those that follow each other, and
-    the cosines of a relation's words stay in a processor's cache.
+    among them. Questions that share a and b should stand together: what these two give
+    is worked out once for those that follow each other.
 
     Args:
         unit: Shape (V, d), from `unit_vectors`.
         narrow: Shape (V, d). The same in single precision.
-        queries: Shape (Q, 3). Ids of a, b and c.
+        relations: Shape (Q, 3) each. Ids of a, b and c. Relations that follow each
+            other share the cosines of the words that they have in common.
         cache: Folder for compiled code, or None; see `jit.compiled`.
 
     Returns:
-        Method -> shape (Q,), int32; `UNKNOWN` where no word is left.
+        Method -> shape (ΣQ,), int32; `UNKNOWN` where no word is left.
     """
-    answers = np.empty((len(queries), len(METHODS)), np.int32)
-    limit = max(3, 2 * batch_rows(len(unit)))
-    for start, stop in _ranges(queries, limit):
-        answers[start:stop] = _first(unit, narrow, queries[start:stop], cache)
-    return dict(zip(METHODS, answers.T, strict=True))
+    words = [np.unique(queries).tolist() for queries in relations]
+    most = max(3, 2 * batch_rows(len(unit)))
+    answers = [np.empty((0, len(METHODS)), np.int32)]
+    for first, last in _ranges(words, _TOGETHER // max(len(unit), 1)):
+        queries = np.concatenate(relations[first:last])
+        one = last - first == 1 and len(words[first]) > most
+        parts = _ranges(queries.tolist(), most) if one else [(0, len(queries))]
+        for start, stop in parts:
+            answers.append(_first(unit, narrow, queries[start:stop], cache))
+    return dict(zip(METHODS, np.concatenate(answers).T, strict=True))
 
 
 def _shift(rows: Doubles) -> None:
@@ -303,26 +312,23 @@ def _batches(unit: Doubles, queries: Ids) -> Iterator[tuple[slice, Doubles, Plac
         question's a, b and c, shape (questions, 3).
     """
     limit = max(3, batch_rows(len(unit)))
-    for start, stop in _ranges(queries, limit):
+    for start, stop in _ranges(queries.tolist(), limit):
         words, inverse = np.unique(queries[start:stop], return_inverse=True)
         yield slice(start, stop), cosines(unit, words), inverse.reshape(-1, 3)
 
 
-def _ranges(queries: Ids, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of questions that ask with at most `limit` words."""
-    if 0 < len(np.unique(queries)) <= limit:  # as mostly: without looking at each
-        yield 0, len(queries)
-        return
+def _ranges(asked: Sequence[Sequence[int]], limit: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of what asks with at most `limit` words together, or by itself."""
     start = 0
     words: set[int] = set()
-    for i, query in enumerate(queries.tolist()):
-        more = words.union(query)
-        if len(more) > limit:
+    for i, some in enumerate(asked):
+        more = words.union(some)
+        if len(more) > limit and i > start:
             yield start, i
-            start, more = i, set(query)
+            start, more = i, set(some)
         words = more
-    if len(queries):
-        yield start, len(queries)
+    if asked:
+        yield start, len(asked)
 
 
 def word_analogy(

@@ -155,18 +155,20 @@ def _answer(
     sections: Sequence[Sequence[Question]],
     cache: Path | None,
 ) -> list[_Section]:
-    """Answer all sections at once: they share words, whose cosines are had once."""
+    """Answer all sections at once: they share words."""
     words = [w for section in sections for question in section for w in question.words]
     ids = word_ids(embeddings, words).reshape(-1, 4)
     covered = ((ids != UNKNOWN) & (ids < len(unit))).all(axis=1)  # (Q,)
     answers = {method: np.full(len(ids), UNKNOWN, np.int32) for method in METHODS}
-    best = first_answers(unit, unit.astype(np.float32), ids[covered, :3], cache)
+    ends = np.cumsum([len(section) for section in sections]).tolist()
+    parts = list(itertools.pairwise([0, *ends]))
+    asked = [ids[start:stop][covered[start:stop], :3] for start, stop in parts]
+    best = first_answers(unit, unit.astype(np.float32), asked, cache)
     for method, answer in best.items():
         answers[method][covered] = answer
     right = {
         method: covered & (given == ids[:, 3]) for method, given in answers.items()
     }
-    ends = np.cumsum([len(section) for section in sections]).tolist()
     return [
         _Section(
             questions,
@@ -175,9 +177,7 @@ def _answer(
             {method: chosen[start:stop] for method, chosen in right.items()},
             _pairs(questions),
         )
-        for questions, (start, stop) in zip(
-            sections, itertools.pairwise([0, *ends]), strict=True
-        )
+        for questions, (start, stop) in zip(sections, parts, strict=True)
     ]
 
 

@@ -76,7 +76,9 @@ def test_the_first_answer_is_that_of_the_ranking_however_near_others_are(
     queries = rng.integers(0, 300, size=(200, 3)).astype(np.int32)
     queries[50:120, :2] = queries[50, :2]  # with the same a and b
 
-    first = first_answers(unit, unit.astype(np.float32), queries, kernel_cache)[method]
+    first = first_answers(unit, unit.astype(np.float32), [queries], kernel_cache)[
+        method
+    ]
 
     ranked, _ = solve(unit, queries, method=method, top_k=2)
     np.testing.assert_array_equal(first, ranked[:, 0])
@@ -87,7 +89,7 @@ def test_first_answers_are_found_in_every_block_of_words(rng, kernel_cache, word
     unit = unit_vectors(rng.normal(size=(words, 5)).astype(np.float32))
     queries = rng.integers(0, words, size=(150, 3)).astype(np.int32)
 
-    first = first_answers(unit, unit.astype(np.float32), queries, kernel_cache)
+    first = first_answers(unit, unit.astype(np.float32), [queries], kernel_cache)
 
     for method in analogy.METHODS:
         ids, _ = solve(unit, queries, method=method)
@@ -103,7 +105,9 @@ def test_first_answers_of_opposite_and_zero_vectors_are_those_of_the_ranking(
     unit = unit_vectors(vectors.astype(np.float32))
     queries = rng.integers(0, len(unit), size=(300, 3)).astype(np.int32)
 
-    first = first_answers(unit, unit.astype(np.float32), queries, kernel_cache)[method]
+    first = first_answers(unit, unit.astype(np.float32), [queries], kernel_cache)[
+        method
+    ]
 
     ranked, _ = solve(unit, queries, method=method)
     np.testing.assert_array_equal(first, ranked[:, 0])
@@ -141,7 +145,7 @@ def test_where_all_words_are_asked_with_there_is_no_first_answer(kernel_cache, s
     unit = np.eye(size)
     query = np.array([[0, size // 2, size - 1]], np.int32)
 
-    first = first_answers(unit, unit.astype(np.float32), query, kernel_cache)
+    first = first_answers(unit, unit.astype(np.float32), [query], kernel_cache)
 
     assert {method: ids.tolist() for method, ids in first.items()} == {
         "add": [UNKNOWN],
@@ -149,12 +153,32 @@ def test_where_all_words_are_asked_with_there_is_no_first_answer(kernel_cache, s
     }
 
 
+@pytest.mark.parametrize("together", [1, 30 * 12, 30 * 100])
+@pytest.mark.parametrize("held", [1, 2**20])
+def test_first_answers_do_not_depend_on_what_is_answered_together(
+    rng, kernel_cache, monkeypatch, together, held
+):
+    unit = unit_vectors(rng.normal(size=(30, 4)).astype(np.float32))
+    relations = [
+        rng.integers(i, i + 9, size=(size, 3)).astype(np.int32)
+        for i, size in enumerate((40, 0, 1, 25, 30))
+    ]
+    monkeypatch.setattr(analogy, "_TOGETHER", together)
+    monkeypatch.setattr(similarity, "_BATCH_BYTES", held)
+
+    first = first_answers(unit, unit.astype(np.float32), relations, kernel_cache)
+
+    for method in analogy.METHODS:
+        ids, _ = solve(unit, np.concatenate(relations), method=method)
+        np.testing.assert_array_equal(first[method], ids[:, 0])
+
+
 def test_no_question_has_no_first_answer(kernel_cache):
     unit, queries = np.eye(4), np.empty((0, 3), np.int32)
 
-    first = first_answers(unit, unit.astype(np.float32), queries, kernel_cache)
-
-    assert [len(ids) for ids in first.values()] == [0, 0]
+    for relations in ([], [queries]):
+        first = first_answers(unit, unit.astype(np.float32), relations, kernel_cache)
+        assert [len(ids) for ids in first.values()] == [0, 0]
 
 
 def test_3cosadd_equals_gensims(rng):
@@ -283,7 +307,7 @@ def test_answers_do_not_depend_on_the_size_of_batches(rng, monkeypatch, method):
     st.integers(3, 10),
 )
 def test_batches_hold_every_question_once_and_at_most_so_many_words(queries, limit):
-    ranges = list(analogy._ranges(np.array(queries).reshape(-1, 3), limit))
+    ranges = list(analogy._ranges(queries, limit))
 
     assert [i for start, stop in ranges for i in range(start, stop)] == list(
         range(len(queries))
