@@ -21,7 +21,7 @@ Section = Literal[
 ]
 
 # Keys that say where things lie and how a run is kept. No result depends on them.
-_PLACES = re.compile(r"(home|cache\..*|train\.kernel_cache|tracking\..*)")
+_PLACES = re.compile(r"(home|cache\..*|(train|evaluate)\.kernel_cache|tracking\..*)")
 # Metrics that measure time, or are taken when some time has passed.
 _TIMED = re.compile(r"(system|stage)/.*|train/live_.*|.*words_per_second|.*_seconds")
 # Artifacts that say what went into a run; that is compared by itself.

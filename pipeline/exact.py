@@ -159,9 +159,10 @@ def run_then(
 def _own_values(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Return a config that writes below a home and holds nothing Hydra obeys."""
     own = {**values, "home": str(home), "tracking": {"backend": "off"}}
-    train = own.get("train")
-    if isinstance(train, dict) and train.get("kernel_cache") is not None:
-        own["train"] = {**train, "kernel_cache": str(home / "cache" / "numba")}
+    for name in ("train", "evaluate"):
+        group = own.get(name)
+        if isinstance(group, dict) and group.get("kernel_cache") is not None:
+            own[name] = {**group, "kernel_cache": str(home / "cache" / "numba")}
     for key in ("hydra", "defaults"):
         if key in own:
             raise TrackingError(f"the run's config has a key {key!r}, which is Hydra's")

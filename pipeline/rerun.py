@@ -35,7 +35,12 @@ from pipeline.verdict import Judged, judge
 
 log = logging.getLogger(__name__)
 
-_NOT_SET = ("home", "cache", "tracking", "train.kernel_cache")
+# Groups with a key for the folder of compiled code.
+_COMPILING = ("train", "evaluate")
+_NOT_SET = (
+    *("home", "cache", "tracking"),
+    *(f"{group}.kernel_cache" for group in _COMPILING),
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ def _run_now(
     values = {**values, "cache": {"earlier": [], **values["cache"]}}
     if isinstance(values.get("train"), dict):
         values["train"] = {"time_budget": None, **values["train"]}
+    if isinstance(values.get("evaluate"), dict):
+        values["evaluate"] = {"kernel_cache": None, **values["evaluate"]}
     try:
         config = check_config(values)
     except ConfigError as error:
@@ -156,9 +163,11 @@ def _values(
     if isinstance(train, dict):
         train |= _emptied(train, "time_budget", None)
     # Numba unpickles what it finds there, which can run code.
-    if isinstance(train, dict) and train.get("kernel_cache") is not None:
-        folder = os.environ.get("W2V_KERNEL_CACHE", str(home / "cache" / "numba"))
-        train["kernel_cache"] = folder
+    folder = os.environ.get("W2V_KERNEL_CACHE", str(home / "cache" / "numba"))
+    for name in _COMPILING:
+        group = values.get(name)
+        if isinstance(group, dict) and group.get("kernel_cache") is not None:
+            group["kernel_cache"] = folder
     for change in changes:
         _set(values, change)
     return values

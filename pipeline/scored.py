@@ -55,6 +55,7 @@ class ScoredConfig:
     builtin_categories: bool
     geometry_words: PositiveInt | None
     probe: ProbeConfig
+    kernel_cache: Annotated[Path | None, Unkeyed()]
 
     def input_files(self) -> Mapping[str, Path]:
         """Return `similarity_files/<file name>` and the like -> file.
@@ -127,7 +128,13 @@ def read_suite(config: ScoredConfig, corpus: Corpus, encoded: EncodedCorpus) -> 
     files = config.group_files()
     groups |= {name: read_categories(path) for name, path in files.items()}
     return Suite(
-        pairs, questions, groups, config.restrict_vocab, config.geometry_words, probe
+        pairs,
+        questions,
+        groups,
+        config.restrict_vocab,
+        config.geometry_words,
+        probe,
+        config.kernel_cache,
     )
 
 

@@ -71,6 +71,7 @@ CONFIG_EDITS = {
     "train.heldout_split=null": ("train",),
     "train.threads=1": (),
     "train.kernel_cache=null": (),
+    "evaluate.kernel_cache=null": (),
     "train.keep_checkpoints=1": (),
     "train.checkpoint_share=1": (),
     "controls.seed=2": ("controls",),

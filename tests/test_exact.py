@@ -240,6 +240,7 @@ VALUES = {
     "home": "/elsewhere",
     "tracking": {"backend": "server"},
     "train": {"kernel_cache": "/elsewhere/compiled", "dim": 3},
+    "evaluate": {"kernel_cache": "/elsewhere/compiled", "top_k": 3},
 }
 
 
@@ -250,6 +251,7 @@ def test_the_old_code_writes_below_its_own_home_only(tmp_path):
         "home": str(tmp_path),
         "tracking": {"backend": "off"},
         "train": {"kernel_cache": str(tmp_path / "cache" / "numba"), "dim": 3},
+        "evaluate": {"kernel_cache": str(tmp_path / "cache" / "numba"), "top_k": 3},
     }
 
 

@@ -326,6 +326,7 @@ def test_an_input_that_moved_is_named_by_the_user(of_text, text, tmp_path):
         ("home=/x", "there are --home and --tracking"),
         ("tracking.uri=http://x", "there are --home and --tracking"),
         ("train.kernel_cache=/x", "there are --home and --tracking"),
+        ("evaluate.kernel_cache=/x", "there are --home and --tracking"),
         (f"train.dim={'[' * 100_000}", "train.dim: nested too deeply"),
         ("train.dim=0", "train.dim: expected greater than or equal to 1, found 0"),
     ],
@@ -366,6 +367,7 @@ def test_a_record_cannot_say_where_a_rerun_writes(run, home, tmp_path, monkeypat
         },
         train__kernel="numba",
         train__kernel_cache=str(evil / "compiled"),
+        evaluate__kernel_cache=str(evil / "compiled"),
     )
 
     done = rerun(home, run.run_id, tracking="off")
@@ -375,7 +377,9 @@ def test_a_record_cannot_say_where_a_rerun_writes(run, home, tmp_path, monkeypat
     assert done.again.config["home"] == str(home)
     assert done.again.config["tracking"] == {"backend": "off"}
     # Compiled code is unpickled when read: it must not be a stranger's.
-    assert done.again.config["train"]["kernel_cache"] == str(home / "cache" / "numba")
+    for group in ("train", "evaluate"):
+        folder = done.again.config[group]["kernel_cache"]
+        assert folder == str(home / "cache" / "numba")
     assert list((home / "cache" / "numba").rglob("*.nbi"))
 
 
@@ -479,7 +483,7 @@ def test_every_key_that_names_files_is_known():
         if any(isinstance(m, Unkeyed) for m in getattr(hint, "__metadata__", ()))
     }
 
-    assert naming == set(FILE_KEYS)
+    assert naming == {*FILE_KEYS, "kernel_cache"}  # which names none to read
 
 
 def test_a_file_that_is_gone_from_a_pattern_is_named(of_text, text, tmp_path):

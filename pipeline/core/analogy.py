@@ -1,6 +1,5 @@
 """Answer analogies: a is to b as c is to which word."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +36,9 @@ _EPSILON = 1e-6
 # is left to doubles at once.
 _VAGUE = 0.01
 
-# Scores held at a time while first answers are sought: 4 MiB.
-_SCORES = 2**20
+# Cosines in single precision that several relations have together at most: 24 MiB. The
+# C library keeps what it is given back up to 32 MiB; more is cleared anew each time.
+_TOGETHER = 6 * 2**20
 
 
 @dataclass(frozen=True)
@@ -154,39 +154,37 @@ def solve(
 
 
 def first_answers(
-    unit: Doubles, narrow: Floats, queries: Ids, methods: Sequence[Method]
+    unit: Doubles, narrow: Floats, relations: Sequence[Ids], cache: Path | None
 ) -> Mapping[Method, Ids]:
     """Return the best answer to each analogy by each method, as `solve` finds it.
 
     Single precision says which words may be the answer, mostly one; doubles decide
-    among them. Questions that share a and b should stand together: what these two
-    give is worked out once for all of them.
+    among them. Questions that share a and b should stand together: what these two give
+    is worked out once for those that follow each other.
 
     Args:
         unit: Shape (V, d), from `unit_vectors`.
         narrow: Shape (V, d). The same in single precision.
-        queries: Shape (Q, 3). Ids of a, b and c. Few words are quicker than many: the
-            cosines of a section's stay in a cache.
-        methods: See `solve`.
+        relations: Shape (Q, 3) each. Ids of a, b and c. Relations that follow each
+            other share the cosines of the words that they have in common.
+        cache: Folder for compiled code, or None; see `jit.compiled`.
 
     Returns:
-        Method -> shape (Q,), int32; `UNKNOWN` where no word is left.
+        Method -> shape (ΣQ,), int32; `UNKNOWN` where no word is left.
     """
-    answers = {method: np.empty(len(queries), np.int32) for method in methods}
-    limit = max(3, 2 * batch_rows(len(unit)))
-    for start, stop in _ranges(queries, limit):
-        asked = queries[start:stop]
-        words, inverse = np.unique(asked, return_inverse=True)
-        places = inverse.reshape(-1, 3)
-        rows = narrow[words] @ narrow.T  # (words of the batch, V)
-        for method in sorted(methods):  # mul last: it shifts the cosines in place
-            if method == "mul":
-                _shift(rows)
-            answers[method][start:stop] = _first(unit, rows, places, asked, method)
-    return answers
+    words = [np.unique(queries).tolist() for queries in relations]
+    most = max(3, 2 * batch_rows(len(unit)))
+    answers = [np.empty((0, len(METHODS)), np.int32)]
+    for first, last in _ranges(words, _TOGETHER // max(len(unit), 1)):
+        queries = np.concatenate(relations[first:last])
+        one = last - first == 1 and len(words[first]) > most
+        parts = _ranges(queries.tolist(), most) if one else [(0, len(queries))]
+        for start, stop in parts:
+            answers.append(_first(unit, narrow, queries[start:stop], cache))
+    return dict(zip(METHODS, np.concatenate(answers).T, strict=True))
 
 
-def _shift(rows: Doubles | Floats) -> None:
+def _shift(rows: Doubles) -> None:
     """Move cosines to [0, 1], in place."""
     rows *= 0.5
     rows += 0.5
@@ -219,90 +217,72 @@ def _rank(
     return ids, scores
 
 
-def _first(
-    unit: Doubles, rows: Floats, places: Places, asked: Ids, method: Method
-) -> Ids:
-    """Return the best answer to questions; `UNKNOWN` where no word is left.
+def _first(unit: Doubles, narrow: Floats, asked: Ids, cache: Path | None) -> Ids:
+    """Return the best answers to questions that ask with few words.
 
     Args:
         unit: Shape (V, d).
-        rows: Shape (W, V). Cosines of W words in single precision, shifted to [0, 1]
-            for `mul`.
-        places: Shape (Q, 3). Rows of a, b and c.
-        asked: Shape (Q, 3). Their ids, which are no answers.
-        method: How rows are combined.
+        narrow: Shape (V, d). The same in single precision.
+        asked: Shape (Q, 3). Ids of a, b and c.
+        cache: See `first_answers`.
 
     Returns:
-        Shape (Q,).
+        Shape (Q, 2), by question and by method.
     """
-    ids = np.full(len(asked), UNKNOWN, np.int32)
-    combine = np.add if method == "add" else np.multiply
-    held = max(1, _SCORES // rows.shape[1])
-    scores = np.empty((held, rows.shape[1]), np.float32)
-    for start, stop in _alike(places[:, :2], held):
-        a, b = (rows[place] for place in places[start, :2])
-        shared = b - a if method == "add" else b / (a + np.float32(_EPSILON))  # (V,)
-        slack = _slack_of(method, unit.shape[1], float(a.min()))
-        block = scores[: stop - start]  # (questions, V)
-        for score, c in zip(block, places[start:stop, 2].tolist(), strict=True):
-            combine(shared, rows[c], out=score)
-        each = np.arange(stop - start)
-        block[each[:, np.newaxis], asked[start:stop]] = -np.inf
-        top = block.argmax(axis=1)
-        highest = block[each, top]
-        ids[start:stop] = top
-        # All but the highest: where one comes near it, doubles decide.
-        block[each, top] = -np.inf
-        least = highest - slack
-        for i in np.flatnonzero(block.max(axis=1) >= least).tolist():
-            block[i, top[i]] = highest[i]
-            near = np.flatnonzero(block[i] >= least[i])  # by id
-            ids[start + i] = _best_of(unit, near, asked[start + i], method)
+    from pipeline.core.analogy_kernel import find_first, lay_out  # which loads Numba
+
+    words, inverse = np.unique(asked, return_inverse=True)
+    places = inverse.reshape(-1, 3)
+    rows, cosines = lay_out(narrow, words)
+    slack = _slack(unit.shape[1], cosines.min(axis=1))
+    # Nothing is above or below NaN: a word asked with is no answer.
+    cosines[np.arange(len(words)), words] = np.nan
+    ids, near, bounds = find_first(rows, places, slack, np.float32(_EPSILON), cache)
+    for i, k in np.argwhere(near > 1).tolist():
+        a, b, c = cosines[places[i]]
+        if METHODS[k] == "mul":
+            for x in (a, b, c):
+                _shift(x)
+        # Rounded in another order than there, which the slack has room for.
+        score = _combine(a, b, c, METHODS[k])
+        close = np.flatnonzero(score >= bounds[i, k])  # by id
+        ids[i, k] = _best_of(unit, close, asked[i], METHODS[k])
     return ids
 
 
-def _slack_of(method: Method, dim: int, least: float) -> np.float32:
-    """Return twice what a score in single precision may be wrong by.
+def _slack(dim: int, least: Floats) -> Floats:
+    """Return twice what scores in single precision may be wrong by.
 
     Args:
-        method: How three cosines make it.
         dim: d; see `similarity.slack_of`.
-        least: The least σ(x, a), by which `mul` divides.
+        least: Shape (W,). The least cosine of each word with any.
+
+    Returns:
+        Shape (W, 2), by the word that is a and by method.
     """
     cosine = slack_of(dim)
-    if method == "add":
-        return np.float32(4 * cosine)
-    least = max(least, 0) + _EPSILON
-    slack = cosine * (1 / least + 1 / least**2)
-    return np.float32(slack if slack < _VAGUE else np.inf)
+    divisor = np.maximum((1 + least.astype(np.float64)) / 2, 0) + _EPSILON
+    product = cosine * (1 / divisor + 1 / divisor**2)
+    product[product >= _VAGUE] = np.inf
+    return np.stack(
+        [np.full(len(least), 4 * cosine), product], axis=1, dtype=np.float32
+    )
 
 
 def _best_of(unit: Doubles, near: Places, asked: Ids, method: Method) -> int:
-    """Return the best answer to a question among words that may be none.
+    """Return the best answer to a question among words.
 
     Args:
         unit: Shape (V, d).
-        near: Ids of the words, ascending.
-        asked: Shape (3,). Words that are no answers, though they may be near.
+        near: Ids of the words, ascending; at least one.
+        asked: Shape (3,). Ids of a, b and c.
         method: See `solve`.
     """
-    near = near[~np.isin(near, asked)]
-    if not len(near):
-        return UNKNOWN
     exact = np.clip(unit[asked] @ unit[near].T, -1, 1)  # (3, words)
     if method == "mul":
         _shift(exact)
     a, b, c = exact
     return int(near[_combine(a, b, c, method).argmax()])
-
-
-def _alike(pairs: Places, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of at most `limit` equal rows."""
-    changes = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
-    ends = [0, *changes.tolist(), len(pairs)]
-    for start, stop in itertools.pairwise(ends):
-        for first in range(start, stop, limit):
-            yield first, min(stop, first + limit)
 
 
 def _combine(a: Doubles, b: Doubles, c: Doubles, method: Method) -> Doubles:
@@ -332,23 +312,23 @@ def _batches(unit: Doubles, queries: Ids) -> Iterator[tuple[slice, Doubles, Plac
         question's a, b and c, shape (questions, 3).
     """
     limit = max(3, batch_rows(len(unit)))
-    for start, stop in _ranges(queries, limit):
+    for start, stop in _ranges(queries.tolist(), limit):
         words, inverse = np.unique(queries[start:stop], return_inverse=True)
         yield slice(start, stop), cosines(unit, words), inverse.reshape(-1, 3)
 
 
-def _ranges(queries: Ids, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of questions that ask with at most `limit` words."""
+def _ranges(asked: Sequence[Sequence[int]], limit: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of what asks with at most `limit` words together, or by itself."""
     start = 0
     words: set[int] = set()
-    for i, query in enumerate(queries.tolist()):
-        more = words.union(query)
-        if len(more) > limit:
+    for i, some in enumerate(asked):
+        more = words.union(some)
+        if len(more) > limit and i > start:
             yield start, i
-            start, more = i, set(query)
+            start, more = i, set(some)
         words = more
-    if len(queries):
-        yield start, len(queries)
+    if asked:
+        yield start, len(asked)
 
 
 def word_analogy(

@@ -1,7 +1,9 @@
 """Score vectors by analogies."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,6 @@ from pipeline.core.types import (
     Counts,
     Doubles,
     Embeddings,
-    Floats,
     Ids,
 )
 from pipeline.errors import DataError
@@ -80,6 +81,7 @@ def score_analogies(
     *,
     controls: Controls,
     seed: int,
+    cache: Path | None,
     advance: Callable[[int, str], None],
 ) -> Findings:
     """Score a set of analogies by section and in total.
@@ -99,14 +101,12 @@ def score_analogies(
         sections: From `by_section`; none of them empty.
         controls: What random vectors score.
         seed: Of the intervals.
+        cache: Folder for compiled code, or None; see `jit.compiled`.
         advance: Takes each section's number of questions, and what to show.
     """
     scores: dict[str, Score | float | None] = {}
-    answered: list[_Section] = []
-    narrow = unit.astype(np.float32)
-    for part, questions in sections.items():
-        section = _answer(embeddings, unit, narrow, questions)
-        answered.append(section)
+    answered = _answer(embeddings, unit, list(sections.values()), cache)
+    for (part, questions), section in zip(sections.items(), answered, strict=True):
         for method in METHODS:
             metric = f"{_PREFIXES[method]}/{name}/{part}"
             scores[metric] = _accuracy(metric, [section], method, controls, seed)
@@ -152,24 +152,40 @@ class _Section:
 def _answer(
     embeddings: Embeddings,
     unit: Doubles,
-    narrow: Floats,
-    questions: Sequence[Question],
-) -> _Section:
-    words = [word for question in questions for word in question.words]
+    sections: Sequence[Sequence[Question]],
+    cache: Path | None,
+) -> list[_Section]:
+    """Answer all sections at once: they share words."""
+    words = [w for section in sections for question in section for w in question.words]
     ids = word_ids(embeddings, words).reshape(-1, 4)
     covered = ((ids != UNKNOWN) & (ids < len(unit))).all(axis=1)  # (Q,)
     answers = {method: np.full(len(ids), UNKNOWN, np.int32) for method in METHODS}
-    for method, best in first_answers(unit, narrow, ids[covered, :3], METHODS).items():
-        answers[method][covered] = best
+    ends = np.cumsum([len(section) for section in sections]).tolist()
+    parts = list(itertools.pairwise([0, *ends]))
+    asked = [ids[start:stop][covered[start:stop], :3] for start, stop in parts]
+    best = first_answers(unit, unit.astype(np.float32), asked, cache)
+    for method, answer in best.items():
+        answers[method][covered] = answer
+    right = {
+        method: covered & (given == ids[:, 3]) for method, given in answers.items()
+    }
+    return [
+        _Section(
+            questions,
+            covered[start:stop],
+            {method: given[start:stop] for method, given in answers.items()},
+            {method: chosen[start:stop] for method, chosen in right.items()},
+            _pairs(questions),
+        )
+        for questions, (start, stop) in zip(sections, parts, strict=True)
+    ]
+
+
+def _pairs(questions: Sequence[Question]) -> Ids:
+    """Return which pair (a, b) of the section asks each question."""
     pairs = [question.words[:2] for question in questions]
     number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
-    return _Section(
-        questions,
-        covered,
-        answers,
-        {method: covered & (given == ids[:, 3]) for method, given in answers.items()},
-        np.array([number[pair] for pair in pairs], np.int32),
-    )
+    return np.array([number[pair] for pair in pairs], np.int32)
 
 
 def _accuracy(

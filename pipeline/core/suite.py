@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -73,6 +74,7 @@ class Suite:
         geometry_words: The most frequent words whose geometry is looked at; None
             for all.
         probe: None where there is none.
+        kernel_cache: Folder for compiled code, or None; see `jit.compiled`.
     """
 
     pairs: Mapping[str, Sequence[WordPair]]
@@ -81,6 +83,7 @@ class Suite:
     asked_words: int | None
     geometry_words: int | None
     probe: Probe | None
+    kernel_cache: Path | None
 
     @property
     def size(self) -> int:
@@ -129,6 +132,7 @@ def score_suite(
                 sections,
                 controls=controls,
                 seed=seed,
+                cache=suite.kernel_cache,
                 advance=advance,
             )
         )

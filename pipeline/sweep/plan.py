@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BUDGET = "train.time_budget"
 _ASIDE = (
     *("home", "cache.", "visualize."),
-    *("train.threads", "train.kernel_cache"),
+    *("train.threads", "train.kernel_cache", "evaluate.kernel_cache"),
     *("train.keep_checkpoints", "train.checkpoint_share", BUDGET),
 )
 _SHOWN = 4

@@ -4,7 +4,7 @@ from gensim.models import KeyedVectors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core import analogy, similarity
+from pipeline.core import analogy, analogy_kernel, similarity
 from pipeline.core.analogy import (
     Question,
     first_answers,
@@ -13,6 +13,7 @@ from pipeline.core.analogy import (
     solve,
     word_analogy,
 )
+from pipeline.core.analogy_kernel import BLOCK, find_first, lay_out
 from pipeline.core.similarity import unit_vectors
 from pipeline.core.types import UNKNOWN, Embeddings, Normalization
 from pipeline.errors import ConfigError, DataError
@@ -66,7 +67,7 @@ def test_answers_equal_a_naive_loop(rng, method):
 @pytest.mark.parametrize("method", ["add", "mul"])
 @pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-7, 0.0])
 def test_the_first_answer_is_that_of_the_ranking_however_near_others_are(
-    rng, method, spread
+    rng, kernel_cache, method, spread
 ):
     # Words of a few directions, moved a little: single precision cannot tell them.
     vectors = rng.normal(size=(6, 8))[rng.integers(0, 6, size=300)]
@@ -75,21 +76,109 @@ def test_the_first_answer_is_that_of_the_ranking_however_near_others_are(
     queries = rng.integers(0, 300, size=(200, 3)).astype(np.int32)
     queries[50:120, :2] = queries[50, :2]  # with the same a and b
 
-    first = first_answers(unit, unit.astype(np.float32), queries, (method,))[method]
+    first = first_answers(unit, unit.astype(np.float32), [queries], kernel_cache)[
+        method
+    ]
 
     ranked, _ = solve(unit, queries, method=method, top_k=2)
     np.testing.assert_array_equal(first, ranked[:, 0])
 
 
-def test_methods_answer_together_as_they_do_alone(rng):
-    unit = unit_vectors(rng.normal(size=(60, 5)).astype(np.float32))
-    queries = rng.integers(0, 60, size=(40, 3)).astype(np.int32)
+@pytest.mark.parametrize("words", [1, 3, 15, 16, 17, BLOCK, BLOCK + 1, 2 * BLOCK + 40])
+def test_first_answers_are_found_in_every_block_of_words(rng, kernel_cache, words):
+    unit = unit_vectors(rng.normal(size=(words, 5)).astype(np.float32))
+    queries = rng.integers(0, words, size=(150, 3)).astype(np.int32)
 
-    together = first_answers(unit, unit.astype(np.float32), queries, ("mul", "add"))
+    first = first_answers(unit, unit.astype(np.float32), [queries], kernel_cache)
 
     for method in analogy.METHODS:
         ids, _ = solve(unit, queries, method=method)
-        np.testing.assert_array_equal(together[method], ids[:, 0])
+        np.testing.assert_array_equal(first[method], ids[:, 0])
+
+
+@pytest.mark.parametrize("method", ["add", "mul"])
+def test_first_answers_of_opposite_and_zero_vectors_are_those_of_the_ranking(
+    rng, kernel_cache, method
+):
+    # A quotient by σ = 0 leaves nothing to single precision.
+    vectors = np.concatenate([np.eye(4), -np.eye(4), np.zeros((3, 4))])
+    unit = unit_vectors(vectors.astype(np.float32))
+    queries = rng.integers(0, len(unit), size=(300, 3)).astype(np.int32)
+
+    first = first_answers(unit, unit.astype(np.float32), [queries], kernel_cache)[
+        method
+    ]
+
+    ranked, _ = solve(unit, queries, method=method)
+    np.testing.assert_array_equal(first, ranked[:, 0])
+
+
+@pytest.mark.parametrize("asked", [1, 7])
+def test_the_compiled_search_finds_what_a_plain_one_does(
+    rng, kernel_cache, monkeypatch, asked
+):
+    monkeypatch.setattr(analogy_kernel, "_ASKED", asked)
+    narrow = unit_vectors(rng.normal(size=(90, 4)).astype(np.float32))
+    words = np.arange(0, 90, 9)
+    rows, cosines = lay_out(narrow.astype(np.float32), words)
+    cosines[rng.random(cosines.shape) < 0.1] = np.nan
+    places = rng.integers(0, len(words), size=(50, 3))
+    slack = rng.uniform(1e-3, 0.3, size=(len(words), 2)).astype(np.float32)
+    epsilon = np.float32(1e-6)
+
+    ids, near, bounds = find_first(rows, places, slack, epsilon, kernel_cache)
+
+    shifted = (1 + cosines) / 2
+    for i, (a, b, c) in enumerate(places):
+        add = cosines[b] - cosines[a] + cosines[c]
+        mul = shifted[b] * shifted[c] / (shifted[a] + epsilon)
+        for k, scores in enumerate((add, mul)):
+            # Rounded in another order: a score at the very bound may fall either way.
+            bound = np.nanmax(scores) - slack[a, k]
+            np.testing.assert_allclose(bounds[i, k], bound, rtol=1e-5, atol=1e-6)
+            found = np.flatnonzero(scores > bounds[i, k])
+            assert (ids[i, k], near[i, k]) == (found[0], len(found))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_where_all_words_are_asked_with_there_is_no_first_answer(kernel_cache, size):
+    unit = np.eye(size)
+    query = np.array([[0, size // 2, size - 1]], np.int32)
+
+    first = first_answers(unit, unit.astype(np.float32), [query], kernel_cache)
+
+    assert {method: ids.tolist() for method, ids in first.items()} == {
+        "add": [UNKNOWN],
+        "mul": [UNKNOWN],
+    }
+
+
+@pytest.mark.parametrize("together", [1, 30 * 12, 30 * 100])
+@pytest.mark.parametrize("held", [1, 2**20])
+def test_first_answers_do_not_depend_on_what_is_answered_together(
+    rng, kernel_cache, monkeypatch, together, held
+):
+    unit = unit_vectors(rng.normal(size=(30, 4)).astype(np.float32))
+    relations = [
+        rng.integers(i, i + 9, size=(size, 3)).astype(np.int32)
+        for i, size in enumerate((40, 0, 1, 25, 30))
+    ]
+    monkeypatch.setattr(analogy, "_TOGETHER", together)
+    monkeypatch.setattr(similarity, "_BATCH_BYTES", held)
+
+    first = first_answers(unit, unit.astype(np.float32), relations, kernel_cache)
+
+    for method in analogy.METHODS:
+        ids, _ = solve(unit, np.concatenate(relations), method=method)
+        np.testing.assert_array_equal(first[method], ids[:, 0])
+
+
+def test_no_question_has_no_first_answer(kernel_cache):
+    unit, queries = np.eye(4), np.empty((0, 3), np.int32)
+
+    for relations in ([], [queries]):
+        first = first_answers(unit, unit.astype(np.float32), relations, kernel_cache)
+        assert [len(ids) for ids in first.values()] == [0, 0]
 
 
 def test_3cosadd_equals_gensims(rng):
@@ -218,7 +307,7 @@ def test_answers_do_not_depend_on_the_size_of_batches(rng, monkeypatch, method):
     st.integers(3, 10),
 )
 def test_batches_hold_every_question_once_and_at_most_so_many_words(queries, limit):
-    ranges = list(analogy._ranges(np.array(queries).reshape(-1, 3), limit))
+    ranges = list(analogy._ranges(queries, limit))
 
     assert [i for start, stop in ranges for i in range(start, stop)] == list(
         range(len(queries))

@@ -239,7 +239,7 @@ def test_an_interval_lies_around_a_similarity(rng):
 
 
 @pytest.mark.parametrize("restrict", [None, 26])
-def test_analogies_equal_gensims_evaluation(rng, tmp_path, restrict):
+def test_analogies_equal_gensims_evaluation(rng, tmp_path, restrict, kernel_cache):
     embeddings = embeddings_of(related(rng, 20))
     lines = [
         f"W{a} w{a + 20} w{b} w{b + 20}" for a in range(20) for b in range(20) if a != b
@@ -256,6 +256,7 @@ def test_analogies_equal_gensims_evaluation(rng, tmp_path, restrict):
         "set",
         by_section("here", read_questions(path)),
         **UNCONTROLLED,
+        cache=kernel_cache,
         advance=progress,
     )
 
@@ -282,7 +283,7 @@ def test_analogies_equal_gensims_evaluation(rng, tmp_path, restrict):
 
 # gensim calls its own deprecated method.
 @pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")
-def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
+def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path, kernel_cache):
     embeddings = embeddings_of(related(rng, 12))
     path = tmp_path / "questions.txt"
     lines = [f"w{a} w{a + 12} w{b} w{b + 12}" for a in range(12) for b in range(a)]
@@ -294,6 +295,7 @@ def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
         "set",
         by_section("here", read_questions(path)),
         **UNCONTROLLED,
+        cache=kernel_cache,
         advance=Progress(),
     )
 
@@ -311,7 +313,7 @@ def test_3cosmul_analogies_equal_gensims_answers(rng, tmp_path):
     assert [row["correct_mul"] for row in rows] == right
 
 
-def test_an_analogy_total_has_its_interval_and_its_control(rng):
+def test_an_analogy_total_has_its_interval_and_its_control(rng, kernel_cache):
     embeddings = embeddings_of(related(rng, 15))
     words = [(f"w{a}", f"w{a + 15}") for a in range(15)]
     questions = [Question("s", (*p, *q)) for p in words for q in words if p != q]
@@ -324,6 +326,7 @@ def test_an_analogy_total_has_its_interval_and_its_control(rng):
         {"s": questions},
         controls=Controls({total: 0.25, "analogy_mul/set/s": 0.125}, 1),
         seed=1,
+        cache=kernel_cache,
         advance=Progress(),
     )
 
@@ -339,7 +342,9 @@ def test_an_analogy_total_has_its_interval_and_its_control(rng):
     assert row_of(found, "analogy_mul/set/total")["asked"] == 210
 
 
-def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy():
+def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy(
+    kernel_cache,
+):
     embeddings = embeddings_of(np.eye(3))
     sections = {"s": (Question("s", ("w0", "w1", "w2", "w3")),)}
 
@@ -349,6 +354,7 @@ def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy(
         "set",
         sections,
         **UNCONTROLLED,
+        cache=kernel_cache,
         advance=Progress(),
     )
 
@@ -359,7 +365,7 @@ def test_analogies_that_the_vocabulary_lacks_have_coverage_zero_and_no_accuracy(
     assert row["correct_add"] is None
 
 
-def test_a_question_with_no_word_left_to_answer_is_wrong():
+def test_a_question_with_no_word_left_to_answer_is_wrong(kernel_cache):
     embeddings = embeddings_of(np.eye(2))
     sections = {"s": (Question("s", ("w0", "w1", "w0", "w1")),)}
 
@@ -369,6 +375,7 @@ def test_a_question_with_no_word_left_to_answer_is_wrong():
         "set",
         sections,
         **UNCONTROLLED,
+        cache=kernel_cache,
         advance=Progress(),
     )
 

@@ -35,7 +35,7 @@ def asked(pytestconfig, tmp_path) -> EvaluateConfig:
     default = OmegaConf.load(
         pytestconfig.rootpath / "conf" / "evaluate" / "default.yaml"
     )
-    whole = OmegaConf.create({"seed": 1, "evaluate": default})
+    whole = OmegaConf.create({"seed": 1, "home": "runs", "evaluate": default})
     values = OmegaConf.to_container(whole, resolve=True)["evaluate"] | {
         "similarity_files": [str(tmp_path / "pairs.txt")],
         "builtin_analogies": False,

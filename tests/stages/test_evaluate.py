@@ -30,7 +30,7 @@ LOWER = Normalization(lowercase=True, digits="keep")
 def config_of(root, **changes):
     """Return the default config with some keys changed, checked as in a run."""
     default = OmegaConf.load(root / "conf" / "evaluate" / "default.yaml")
-    whole = OmegaConf.create({"seed": 7, "evaluate": default})
+    whole = OmegaConf.create({"seed": 7, "home": "runs", "evaluate": default})
     values = OmegaConf.to_container(whole, resolve=True)["evaluate"] | changes
     return TypeAdapter(EvaluateConfig).validate_json(json.dumps(values), strict=True)
 
