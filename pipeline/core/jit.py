@@ -33,7 +33,14 @@ _OPTIONS: dict[str, Any] = {
 }
 
 # All that `inlined` functions are in, or are called from.
-_SOURCES = ("groups.py", "heldout_kernel.py", "kernel.py", "replicas.py", "simd.py")
+_SOURCES = (
+    "analogy_kernel.py",
+    "groups.py",
+    "heldout_kernel.py",
+    "kernel.py",
+    "replicas.py",
+    "simd.py",
+)
 
 # Jitted code does not tell int from np.int64, nor bool from np.bool.
 Integer = Any
