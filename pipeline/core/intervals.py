@@ -5,12 +5,19 @@ anew; the middle 95% of such scores are the interval (Efron's percentile method)
 A resample is held as the number of times each item was drawn, from which sums,
 and ranks too, are had without copying an item.
 
+Streams are named, so that all trials of a sweep draw the same: what takes long to
+draw is kept for the next one.
+
 Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.core.types import Counts, Doubles
 
@@ -24,6 +31,11 @@ _DIGITS = 9  # after the point; an interval's ends are not known to more than 2
 # Draws held at a time: 2 MiB as int64. What is done to more is no longer in a cache.
 _BATCH_DRAWS = 2**18
 
+# Fewer items are drawn at once, and more would take too much memory: 8 MB a stream.
+# The built-in scores have four such streams a seed, and a sweep has a few seeds.
+_KEPT_ITEMS = range(1000, 2**13)
+_KEPT_STREAMS = 12
+
 
 def resamples(rng: np.random.Generator, items: int) -> Iterator[Counts]:
     """Yield how often each item was drawn, `RESAMPLES` times in all.
@@ -35,13 +47,55 @@ def resamples(rng: np.random.Generator, items: int) -> Iterator[Counts]:
     Yields:
         Batches of shape (b, items), int64; each row sums to `items`.
     """
-    step = max(1, _BATCH_DRAWS // items)
+    if items not in _KEPT_ITEMS:
+        yield from _drawn(rng, items)
+        return
+    times, state = _kept(_Stream(rng), items)
+    rng.bit_generator.state = state  # as if it had been drawn from
+    step = _batch_rows(items)
+    for start in range(0, RESAMPLES, step):
+        yield times[start : start + step].astype(np.int64)
+
+
+def _drawn(rng: np.random.Generator, items: int) -> Iterator[Counts]:
+    """Draw what `resamples` yields."""
+    step = _batch_rows(items)
     for start in range(0, RESAMPLES, step):
         rows = min(step, RESAMPLES - start)
         drawn = rng.integers(items, size=(rows, items))
         drawn += np.arange(rows)[:, np.newaxis] * items
         times = np.bincount(drawn.ravel(), minlength=rows * items)
         yield times.reshape(rows, items)
+
+
+def _batch_rows(items: int) -> int:
+    return max(1, _BATCH_DRAWS // items)
+
+
+class _Stream:
+    """A stream where it stands; equal to all that would draw the same from there."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self._state = json.dumps(rng.bit_generator.state, default=np.ndarray.tolist)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Stream) and self._state == other._state
+
+    def __hash__(self) -> int:
+        return hash(self._state)
+
+
+@lru_cache(_KEPT_STREAMS)
+def _kept(stream: _Stream, items: int) -> tuple[npt.NDArray[np.uint8], Any]:
+    """Return all that `_drawn` yields, and the state that it leaves the stream in."""
+    times = np.empty((RESAMPLES, items), np.uint8)
+    end = 0
+    for batch in _drawn(stream.rng, items):
+        # Of 1,000 items or more, one is drawn 256 times once in 10^500 resamples.
+        times[end : end + len(batch)] = batch
+        end += len(batch)
+    return times, stream.rng.bit_generator.state
 
 
 def resampled_sums(rng: np.random.Generator, columns: Counts) -> Counts:

@@ -30,6 +30,42 @@ def test_many_items_are_drawn_in_batches_that_bound_memory(rng):
     assert sum(sizes) == RESAMPLES * 100_000
 
 
+@pytest.mark.parametrize("items", [999, 1000, 3000])  # from 1,000 on they are kept
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_stream_gives_the_same_resamples_each_time(items, before):
+    oracle = generator(1, "x")
+    oracle.integers(5, size=before)
+    rows = oracle.integers(items, size=(RESAMPLES, items))
+    counted = [np.bincount(row, minlength=items) for row in rows]
+    next_ones = oracle.integers(items, size=9)
+
+    for _ in range(2):
+        rng = generator(1, "x")
+        rng.integers(5, size=before)
+        batches = list(resamples(rng, items))
+        assert (np.concatenate(batches) == counted).all()
+        assert (rng.integers(items, size=9) == next_ones).all()
+
+
+def test_one_stream_is_not_taken_for_another():
+    first, *others = (
+        np.concatenate(list(resamples(generator(*name), items)))
+        for *name, items in [(1, "x", 1000), (2, "x", 1000), (1, "y", 1000)]
+    )
+
+    assert not any((first == other).all() for other in others)
+
+
+def test_what_a_caller_does_to_resamples_stays_with_it():
+    for batch in resamples(generator(1, "x"), 1000):
+        np.negative(batch, out=batch)
+
+    assert all(
+        (batch.sum(axis=1) == 1000).all()
+        for batch in resamples(generator(1, "x"), 1000)
+    )
+
+
 def test_sums_are_those_of_the_items_drawn():
     columns = np.array([[1, 10], [2, 20], [3, 30]])
 
