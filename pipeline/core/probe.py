@@ -17,7 +17,9 @@ Source: Hastie, Tibshirani and Friedman 2009, "The Elements of Statistical
 Learning", section 4.3; the measure is that of Tjong Kim Sang and De Meulder 2003.
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +29,9 @@ from pipeline.core.types import UNKNOWN, Counts, Doubles, EncodedSplit, Ids
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+# Numbers that a kept `Training` may have: some 50 MB.
+_MOST_KEPT = 2**22
 
 
 @dataclass(frozen=True)
@@ -238,3 +243,53 @@ class Training:
         for place, part in zip(scores, np.split(weights, places), strict=True):
             np.matmul(vectors, part, out=place[:-1])
         return Classifier(scores, bias)
+
+
+def count_windows(
+    split: EncodedSplit, tags: Ids, tagset: Tagset, *, window: int, words: int
+) -> Training:
+    """Return a split's windows, counted; unless they are many, the last are kept.
+
+    All trials of a sweep, and their controls, learn from the same windows.
+
+    Args:
+        split: The training split.
+        tags: Shape (N,), int32. Positions in `tagset.tags`.
+        tagset: Of the tags.
+        window: Words at each side of a token.
+        words: V, how many words have vectors.
+    """
+    places = 2 * window + 1
+    numbers = places * (len(tags) + words * len(tagset.tags))
+    if numbers > _MOST_KEPT:
+        return Training(windows_of(split, window), tags, tagset, words)
+    return _kept(_Counting(split, tags, tagset, window, words))
+
+
+class _Counting:
+    """What is to be counted; equal to all that gives the same counts."""
+
+    def __init__(
+        self, split: EncodedSplit, tags: Ids, tagset: Tagset, window: int, words: int
+    ) -> None:
+        self._split, self._tags, self._tagset = split, tags, tagset
+        self._window, self._words = window, words
+        content = hashlib.sha256()
+        for array in (split.ids, tags, split.offsets):
+            content.update(np.ascontiguousarray(array).data)
+        self._key = content.digest(), len(tags), len(tagset.tags), window, words
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Counting) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def count(self) -> Training:
+        windows = windows_of(self._split, self._window)
+        return Training(windows, self._tags, self._tagset, self._words)
+
+
+@lru_cache(1)
+def _kept(counting: _Counting) -> Training:
+    return counting.count()

@@ -16,7 +16,7 @@ from pipeline.core.conlleval import (
 )
 from pipeline.core.findings import Columns, Findings, Score, findings, put_together
 from pipeline.core.intervals import interval_of, resampled_sums
-from pipeline.core.probe import Classifier, Training, windows_of
+from pipeline.core.probe import Classifier, count_windows, windows_of
 from pipeline.core.randomness import generator
 from pipeline.core.span_scores import resampled_measures, span_groups
 from pipeline.core.tags import read_column
@@ -108,8 +108,10 @@ def score_probe(
     """
     names = list(dict.fromkeys([train, *scored.values()]))
     tagset, tagged = read_entities(corpus, encoded, names)
-    training = Training(
-        windows_of(encoded.splits[train], window), tagged[train].tags, tagset, len(unit)
+    training = count_windows(
+        *(encoded.splits[train], tagged[train].tags, tagset),
+        window=window,
+        words=len(unit),
     )
     classifier = training.fit(unit, shrinkage)
     return put_together(

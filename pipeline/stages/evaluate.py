@@ -68,8 +68,8 @@ def evaluate(  # noqa: PLR0917  # a stage takes its inputs one by one
     """Score the center vectors on all that the config names.
 
     All files are read before anything is computed. Beside the embeddings this
-    needs two and a half times 8 · V · d bytes, the tables and 128 MiB, and up to 100
-    MB of resamples, which the process keeps.
+    needs two and a half times 8 · V · d bytes, the tables and 128 MiB, and up to 150
+    MB for what the process keeps of resamples and counts.
 
     Args:
         config: What to score.

@@ -3,8 +3,9 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from threadpoolctl import threadpool_limits
 
+from pipeline.core import probe
 from pipeline.core.conlleval import read_tags
-from pipeline.core.probe import Training, windows_of
+from pipeline.core.probe import Training, count_windows, windows_of
 from pipeline.core.types import UNKNOWN, EncodedSplit
 
 TAGSET = read_tags(["B-LOC", "B-PER", "O"])
@@ -167,3 +168,41 @@ def test_the_classifier_is_the_same_bits_for_any_number_of_threads(rng):
 
     assert first.scores.tobytes() == second.scores.tobytes()
     assert first.bias.tobytes() == second.bias.tobytes()
+
+
+def tell_apart(rng, *, words=40, sentences=(9, 11)):
+    """Yield a split with tags and settings, and others that differ in one thing."""
+    ids, tags = (rng.integers(0, top, 20).astype(np.int32) for top in (words, 3))
+    split = EncodedSplit(ids, np.cumsum([0, *sentences]))
+    settings = {"window": 1, "words": words}
+    yield split, tags, TAGSET, settings
+    yield EncodedSplit(ids, np.array([0, 8, 20])), tags, TAGSET, settings
+    yield EncodedSplit(np.roll(ids, 1), split.offsets), tags, TAGSET, settings
+    yield split, np.roll(tags, 1), TAGSET, settings
+    yield split, tags, read_tags(["B-LOC", "B-PER", "O", "B-ORG"]), settings
+    yield split, tags, TAGSET, settings | {"window": 2}
+    yield split, tags, TAGSET, settings | {"words": words + 1}
+
+
+def test_counted_windows_are_those_of_what_is_given(rng):
+    vectors = rng.normal(size=(41, 3))
+
+    for split, tags, tagset, settings in tell_apart(rng):
+        words = settings["words"]
+        windows = windows_of(split, settings["window"])
+        fresh = Training(windows, tags, tagset, words).fit(vectors[:words], 1e-4)
+        for _ in range(2):
+            counted = count_windows(split, tags, tagset, **settings)
+            found = counted.fit(vectors[:words], 1e-4)
+            assert (found.scores == fresh.scores).all()
+            assert (found.bias == fresh.bias).all()
+
+
+def test_windows_are_counted_once_unless_they_are_many(rng, monkeypatch):
+    split, tags, tagset, settings = next(tell_apart(rng))
+    same = EncodedSplit(split.ids.copy(), split.offsets.copy())
+
+    first = count_windows(split, tags, tagset, **settings)
+    assert count_windows(same, tags.copy(), tagset, **settings) is first
+    monkeypatch.setattr(probe, "_MOST_KEPT", 0)
+    assert count_windows(split, tags, tagset, **settings) is not first
