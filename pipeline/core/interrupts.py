@@ -1,5 +1,6 @@
 """Ctrl-C that waits for a good moment."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,53 @@ from contextlib import contextmanager
 from types import FrameType
 
 _HELD = (signal.SIGINT, signal.SIGTERM)
+
+_IMPORTS = "<frozen importlib._bootstrap>"  # the file of what imports modules
+_AGAIN_SECONDS = 0.02
+
+
+def allow_interrupts() -> None:
+    """Have Ctrl-C and SIGTERM raise KeyboardInterrupt, but for while modules load.
+
+    Code that is called while modules load may lose or disguise the exception: pydantic
+    wraps it in an error of its own, and Python drops it where a lock is collected. So
+    the signal comes again after the import. A second one takes effect at once.
+
+    Ctrl-C stays ignored where a shell had it so, as for what runs in its background.
+    """
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def leave_at_interrupts(code: int) -> None:
+    """Have Ctrl-C and SIGTERM end this process at once, as its work is done.
+
+    Args:
+        code: What it exits with then.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 0)  # one that was to come again
+    for number in _HELD:
+        if signal.getsignal(number) is interrupt:
+            signal.signal(number, lambda *_: os._exit(code))
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, once no module loads; handles a signal."""
+    second = signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if second or not _is_import(frame):
+        raise KeyboardInterrupt
+    # No thread: to start one here might wait for a lock that this one holds.
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """Say whether a frame is of an import, or was called by one."""
+    while frame and frame.f_code.co_filename != _IMPORTS:
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager
