@@ -222,12 +222,14 @@ def _run_trial(composed: "DictConfig") -> None:
     """Run one trial of a sweep; Hydra calls this, maybe elsewhere."""
     from pipeline.commands.sweep import print_trial
     from pipeline.sweep.trial import run_trial
+    from pipeline.sweep.workers import interruptible_trial
 
     if not logging.getLogger().handlers:  # in a launcher's own process
         _set_up_logging(logging.WARNING)
         leave_memory_to_the_system()
     home, sweep, number = Path(composed.home), str(composed.sweep), int(composed.trial)
-    trial = run_trial(home, sweep, number, wait=bool(composed.wait))
+    with interruptible_trial():
+        trial = run_trial(home, sweep, number, wait=bool(composed.wait))
     if trial:
         print_trial(trial)
 

@@ -3,9 +3,12 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any]
 
 _HELD = (signal.SIGINT, signal.SIGTERM)
 
@@ -69,9 +72,7 @@ def held_interrupts() -> Iterator[Callable[[], None]]:
     is a signal that is ignored or handled by the operating system.
     """
     held: list[tuple[int, FrameType | None]] = []
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {s: h for s in _HELD if callable(h := signal.getsignal(s))}
+    before = _handlers()
 
     def hold(number: int, frame: FrameType | None) -> None:
         held.append((number, frame))
@@ -84,11 +85,45 @@ def held_interrupts() -> Iterator[Callable[[], None]]:
             held.clear()
             before[signal.Signals(number)](number, frame)
 
-    for number in before:
-        signal.signal(number, hold)
-    try:
+    with _handled(before, hold):
         yield release
+    release()
+
+
+@contextmanager
+def before_interrupts(do: Callable[[], None]) -> Iterator[None]:
+    """Do something before SIGINT or SIGTERM takes effect; a second does so at once.
+
+    Args:
+        do: Is called once, in the midst of whatever this process does.
+
+    Of threads and of ignored signals the same holds as for `held_interrupts`.
+    """
+    before = _handlers()
+
+    def do_first(number: int, frame: FrameType | None) -> None:
+        for other, handler in before.items():
+            signal.signal(other, handler)
+        do()
+        before[signal.Signals(number)](number, frame)
+
+    with _handled(before, do_first):
+        yield
+
+
+def _handlers() -> dict[signal.Signals, Handler]:
+    """Return what handles interrupts in this thread now, besides the system."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {s: h for s in _HELD if callable(h := signal.getsignal(s))}
+
+
+@contextmanager
+def _handled(before: Mapping[signal.Signals, Handler], now: Handler) -> Iterator[None]:
+    for number in before:
+        signal.signal(number, now)
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    release()

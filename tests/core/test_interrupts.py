@@ -5,7 +5,7 @@ import threading
 import forks
 import pytest
 
-from pipeline.core.interrupts import held_interrupts
+from pipeline.core.interrupts import before_interrupts, held_interrupts
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
@@ -69,6 +69,33 @@ def test_an_ignored_signal_stays_ignored():
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_something_is_done_before_an_interrupt(interrupt):
+    done = []
+    with pytest.raises(KeyboardInterrupt), before_interrupts(lambda: done.append(1)):
+        interrupt()
+    assert done == [1]
+
+
+def test_nothing_is_done_without_an_interrupt(interrupt):
+    done = []
+    with before_interrupts(lambda: done.append(1)):
+        pass
+    assert done == []
+
+
+def test_a_second_interrupt_cuts_short_what_is_done_before(interrupt):
+    done = []
+
+    def slowly():
+        done.append("begun")
+        interrupt()
+        done.append("ended")
+
+    with pytest.raises(KeyboardInterrupt), before_interrupts(slowly):
+        interrupt()
+    assert done == ["begun"]
 
 
 # In a process of its own: the timer is one of the whole process, and pytest's.
