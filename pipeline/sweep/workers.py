@@ -30,6 +30,8 @@ _LAUNCHER = "JoblibLauncher"
 # imports here: a trial's matrices and what compiles its kernel are no leak.
 _MOST_GROWTH = 2_000_000_000  # bytes
 
+# Until joblib's thread has taken up what it was given: stopped before, it would fail.
+_TAKE_UP_SECONDS = 0.05
 _LOOK_SECONDS = 0.5  # between two looks at whether a worker's parent lives
 # What a trial may take to end in order: until then an interrupt waits for it, and
 # when its parent is dead, where nobody waits.
@@ -75,6 +77,7 @@ def started(
             loads = Parallel(**options)(
                 delayed(_load)(tuple(targets), tracked) for _ in range(number)
             )
+            time.sleep(_TAKE_UP_SECONDS)
 
     def wait() -> None:
         if loads is None:
@@ -118,6 +121,7 @@ def trials_end_first(are_running: Callable[[], bool]) -> Iterator[None]:
         workers = multiprocessing.active_children()
         for worker in workers:
             worker.terminate()
+        time.sleep(_TAKE_UP_SECONDS if workers else 0)
         deadline = time.monotonic() + _END_SECONDS
         while workers and are_running() and time.monotonic() < deadline:
             time.sleep(0.02)
