@@ -30,13 +30,15 @@ Why it is fast. Output rows are scored four at a time, so that 8 sums stay in re
 while rows pass by. Slopes are computed for all rows at once, and all steps are taken in
 one pass over the floats of a row, in which the neighbors' steps stay in registers. The
 rows that the next group needs are prefetched while this one is trained, some with each
-two neighbors.
+two neighbors. A row that is left over, as of three centers and ten negatives, is scored
+and stepped by itself; where groups have none, that is not compiled.
 """
 
 # ruff: noqa: PLR0917 - jitted functions take no keyword-only arguments.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,9 +88,19 @@ ZERO, ONE = np.float32(0), np.float32(1)
 
 AHEAD = 6  # output rows of the next group that are prefetched with each two neighbors
 
+Compiled = Any  # None where something is left out of the compiled code
+
 # In what follows, x and y are the places of two neighbors' input rows. Output rows are
 # taken from place j of a list, `TILE` at a time, and `slopes` holds 8 floats for
 # these: x's in 0-3, y's in 4-7.
+
+
+@inlined
+def in_tiles(rows: Counts, left_over: Compiled) -> Integer:
+    """Return how many of these rows are taken `TILE` at a time."""
+    if left_over is None:
+        return len(rows)
+    return len(rows) // TILE * TILE
 
 
 @inlined
@@ -115,6 +127,23 @@ def score(
         u = load(outputs, r3 + d)
         x3, y3 = fma(g, u, x3), fma(h, u, y3)
     return sums_of_eight(x0, x1, x2, x3, y0, y1, y2, y3)
+
+
+@inlined
+def score_one(
+    inputs: Floats,
+    x: Integer,
+    y: Integer,
+    outputs: Floats,
+    row: Integer,
+    width: Integer,
+) -> Eight:
+    """Return the product of x with an output row in lanes 0-3, of y in 4-7."""
+    a = b = splat(ZERO)
+    for d in range(0, width, LANES):
+        u = load(outputs, row + d)
+        a, b = fma(load(inputs, x + d), u, a), fma(load(inputs, y + d), u, b)
+    return sums_of_two(a, b)
 
 
 @inlined
@@ -162,6 +191,7 @@ def update(
     width: Integer,
     slopes: Floats,
     steps: Floats,
+    left_over: Compiled,
 ) -> tuple[Eight, Eight]:
     """Take the steps of all output rows, and of x and y.
 
@@ -174,10 +204,11 @@ def update(
         lanes 0-3, y's in 4-7.
     """
     step_x = step_y = size_x = size_y = splat(ZERO)
+    full = in_tiles(rows, left_over)
     for d in range(0, width, LANES):
         g, h = load(inputs, x + d), load(inputs, y + d)
         e = f = splat(ZERO)
-        for j in range(0, len(rows), TILE):
+        for j in range(0, full, TILE):
             k = 2 * j
             row = rows[j] + d
             u, a, b = load(outputs, row), splat(slopes[k]), splat(slopes[k + 4])
@@ -193,6 +224,12 @@ def update(
             store(outputs, row, fma(b, h, fma(a, g, u)))
             row = rows[j + 3] + d
             u, a, b = load(outputs, row), splat(slopes[k + 3]), splat(slopes[k + 7])
+            e, f = fma(a, u, e), fma(b, u, f)
+            store(outputs, row, fma(b, h, fma(a, g, u)))
+        if left_over is not None and full < len(rows):
+            k = 2 * full
+            row = rows[full] + d
+            u, a, b = load(outputs, row), splat(slopes[k]), splat(slopes[k + 4])
             e, f = fma(a, u, e), fma(b, u, f)
             store(outputs, row, fma(b, h, fma(a, g, u)))
         store(steps, d, e)
@@ -259,6 +296,7 @@ def train_two(
     counted: Boolean,
     settings: Settings,
     scratch: Scratch,
+    left_over: Compiled,
 ) -> None:
     """Train two neighbors of a group against its output rows.
 
@@ -267,22 +305,27 @@ def train_two(
         slot: Where the group lies in scratch.
         inputs: As for `train_share`.
         outputs: As for `train_share`.
-        rows: The group's output rows, a multiple of `TILE`.
+        rows: The group's output rows: a multiple of `TILE`, or one more.
         width: Floats in a row.
         rate: Learning rate.
         counted: Whether they count in the loss.
         settings: As for `train_share`.
         scratch: As for `train_share`.
+        left_over: As for `train_share`.
     """
     slopes, steps = scratch.slopes, scratch.steps
     times, labels = scratch.times[slot], scratch.labels[two]
     x, y = scratch.neighbors[two]
     windows = fours(scratch.windows[two, 0], scratch.windows[two, 1])
     largest = splat_eight(ZERO)
+    full = in_tiles(rows, left_over)
     # First all scores: of what a slope takes, each operation waits for the one before,
     # and those of all rows pass side by side.
-    for j in range(0, len(rows), TILE):
+    for j in range(0, full, TILE):
         store(slopes, 2 * j, score(inputs, x, y, outputs, rows, j, width))
+    if left_over is not None and full < len(rows):
+        last = score_one(inputs, x, y, outputs, rows[full], width)
+        store(slopes, 2 * full, last)
     for j in range(0, len(rows), TILE):
         k = 2 * j
         label = load_eight(labels, k) if k < len(labels) else splat_eight(ZERO)
@@ -298,7 +341,7 @@ def train_two(
         )
         store(slopes, k, step)
         largest = larger(largest, multiply(step, step))
-    moved, sizes = update(inputs, x, y, outputs, rows, width, slopes, steps)
+    moved, sizes = update(inputs, x, y, outputs, rows, width, slopes, steps, left_over)
     limit = settings.gradient_clip * rate
     square = splat_eight(limit * limit)
     # The gradient in an output row is slope · x.
@@ -334,6 +377,7 @@ def train_share(
     noise: Noise,
     settings: Settings,
     scratch: Scratch,
+    left_over: Compiled,
 ) -> tuple[Integer, Integer]:
     """Train on some consecutive sentences; see `compile_kernel`.
 
@@ -350,6 +394,8 @@ def train_share(
         noise: What is drawn.
         settings: What shapes the result.
         scratch: Made for these settings, this width and at least n tokens.
+        left_over: Not None to take a row that fills no tile by itself. It changes the
+            time alone.
 
     Returns:
         The number of words, and of pairs that count in the loss.
@@ -376,7 +422,10 @@ def train_share(
         bits = random(settings.key, scratch.position[first], REACH)
         counted = pairs == 0 or bits & uncounted == 0
         pairs += found if counted else 0
-        rows = scratch.rows[slot, : -(-size // TILE) * TILE]
+        length = -(-size // TILE) * TILE
+        if left_over is not None and size % TILE == 1:
+            length = size
+        rows = scratch.rows[slot, :length]
         fetched = np.int64(0)
         for two in range(twos):
             soon: Integer = min(next_size, AHEAD * (two + 1))
@@ -395,20 +444,32 @@ def train_share(
                 counted,
                 settings,
                 scratch,
+                left_over,
             )
         slot, first, stop, size = coming, stop, next_stop, next_size
     return n, pairs
 
 
-def compile_kernel(cache: Path | None) -> Callable[..., tuple[int, int]]:
-    """Return `train_share` compiled, from the cache if it is there."""
+def compile_kernel(
+    cache: Path | None, *, left_over: bool
+) -> Callable[..., tuple[int, int]]:
+    """Return `train_share` compiled, from the cache if it is there.
+
+    Args:
+        cache: Folder for compiled code; None: compile each time.
+        left_over: Whether to take a row that fills no tile by itself: faster where most
+            groups have one, slower where few do; the same bits.
+    """
     noise = Noise(np.zeros(1, np.int64), np.zeros((1, 2), np.uint32))
     one = np.float32(1)
     settings = Settings(1, 1, 1, one, one, one, 1.0, 1.0, 1, 1, np.uint64(0))
     scratch = make_scratch(settings, words=1, width=LANES, tokens=0)
     nothing, offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
     matrix = aligned(4 * LANES)
+    # Numba leaves out what only stands where an argument is not None.
+    form = True if left_over else None
     example = (
-        nothing, offsets, 0, matrix, matrix, LANES, noise, settings, scratch
+        nothing, offsets, 0, matrix, matrix, LANES, noise, settings, scratch, form
     )  # fmt: skip
-    return compiled(train_share, example, cache)
+    train: Callable[..., tuple[int, int]] = compiled(train_share, example, cache)
+    return lambda *arguments: train(*arguments, form)

@@ -228,7 +228,8 @@ class ReplicaTrainer:
         self._parts = ((1 + settled) / (1 + method.replicas * settled)).astype(
             np.float32
         )
-        self._train = compile_kernel(cache)
+        rows = method.shared_centers + method.negatives
+        self._train = compile_kernel(cache, left_over=rows % TILE == 1)
         self._merge = _compile_merge(cache)
         self._add_loss = compile_heldout(cache)
         self._heldout = heldout

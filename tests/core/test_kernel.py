@@ -27,7 +27,12 @@ def draw_negative(noise, bits):
 
 @pytest.fixture(scope="module")
 def kernel(kernel_cache):
-    return compile_kernel(kernel_cache)
+    return compile_kernel(kernel_cache, left_over=False)
+
+
+@pytest.fixture(scope="module")
+def kernel_for_left_over_rows(kernel_cache):
+    return compile_kernel(kernel_cache, left_over=True)
 
 
 def make_settings(**changed):
@@ -136,6 +141,20 @@ def test_kernel_equals_its_plain_twin(kernel, problem, start):
     # Sums of float32 terms; ten units in the last place of the largest term.
     assert loss == pytest.approx(expected[2], rel=2e-6, abs=1e-5)
     assert not any(part.any() for part in padding)
+
+
+@given(problems(), st.integers(0, 500))
+@settings(max_examples=80, deadline=None)
+def test_taking_rows_that_are_left_over_changes_no_bit(
+    kernel, kernel_for_left_over_rows, problem, start
+):
+    found = train(kernel_for_left_over_rows, *problem, start=start)
+    expected = train(kernel, *problem, start=start)
+
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert found[2:5] == expected[2:5]
+    assert not any(part.any() for part in found[5])
 
 
 def test_thousands_of_updates_stay_equal_to_the_twin(kernel, rng):
