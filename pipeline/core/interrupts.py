@@ -12,16 +12,17 @@ Handler = Callable[[int, FrameType | None], Any]
 
 _HELD = (signal.SIGINT, signal.SIGTERM)
 
-_IMPORTS = "<frozen importlib._bootstrap>"  # the file of what imports modules
+_IMPORTS = "<frozen importlib"  # how the files begin of what imports modules
 _AGAIN_SECONDS = 0.02
 
 
 def allow_interrupts() -> None:
     """Have Ctrl-C and SIGTERM raise KeyboardInterrupt, but for while modules load.
 
-    Code that is called while modules load may lose or disguise the exception: pydantic
+    What a module calls while it loads may lose or disguise the exception: pydantic
     wraps it in an error of its own, and Python drops it where a lock is collected. So
-    the signal comes again after the import. A second one takes effect at once.
+    the signal comes again until a module's own lines are at work, or the import is
+    over. A second one takes effect at once.
 
     Ctrl-C stays ignored where a shell had it so, as for what runs in its background.
     """
@@ -43,21 +44,28 @@ def leave_at_interrupts(code: int) -> None:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, once no module loads; handles a signal."""
+    """Raise KeyboardInterrupt, once it will not be lost; handles a signal."""
     second = signal.getitimer(signal.ITIMER_REAL)[0] > 0
     signal.setitimer(signal.ITIMER_REAL, 0)
-    if second or not _is_import(frame):
+    if second or not _may_be_lost(frame):
         raise KeyboardInterrupt
     # No thread: to start one here might wait for a lock that this one holds.
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
 
-def _is_import(frame: FrameType | None) -> bool:
-    """Say whether a frame is of an import, or was called by one."""
-    while frame and frame.f_code.co_filename != _IMPORTS:
+def _may_be_lost(frame: FrameType | None) -> bool:
+    """Say whether modules load, and something else than their own lines is at work."""
+    while frame and frame.f_code.co_filename == __file__:  # had the signal come again
         frame = frame.f_back
-    return frame is not None
+    called = frame is not None and frame.f_code.co_name != "<module>"
+    while frame:
+        if not frame.f_code.co_filename.startswith(_IMPORTS):
+            called |= frame.f_code.co_name != "<module>"
+        elif called:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

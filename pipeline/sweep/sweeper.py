@@ -40,6 +40,7 @@ from pipeline.sweep.results import (
 from pipeline.sweep.space import split_overrides
 from pipeline.sweep.trial import Membership, code_of, run_config
 from pipeline.sweep.workers import started, trials_end_first
+from pipeline.tracking.tracker import prepare_tracking
 
 if TYPE_CHECKING:
     from pipeline.sweep.launch import HydraLaunch
@@ -92,6 +93,7 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             with ledger.lock():
                 record = _begin(ledger, planner, space, config, fixed)
                 chosen = check_config(record.base)
+                prepare_tracking(chosen.tracking, launch.home)
                 # A run that is begun in the store is a run that will be ended there.
                 with held_interrupts():
                     parent = open_parent(ledger, record, chosen.tracking)

@@ -103,11 +103,13 @@ LOADING = """
 import os, pathlib, signal, sys
 from pipeline.core.interrupts import allow_interrupts
 
-number, times = int(sys.argv[1]), int(sys.argv[2])
-pathlib.Path("slow.py").write_text(f"import outer\\nloaded = 1")
-pathlib.Path("outer.py").write_text(
-    f"import os\\nfor _ in range({times}): os.kill(os.getpid(), {number})\\n"
-    "import time\\ntime.sleep(0.1)"
+number, times, lines = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+pathlib.Path("slow.py").write_text("import inner\\nloaded = 1")
+pathlib.Path("inner.py").write_text(
+    "import os, time\\n"
+    f"def send(): [os.kill(os.getpid(), {number}) for _ in range({times})]\\n"
+    "def stop(): send(); time.sleep(0.1)\\n"
+    + lines
 )
 sys.path.insert(0, "")
 allow_interrupts()
@@ -122,10 +124,19 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize(("times", "found"), [(1, "loaded"), (2, "cut")])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_waits_for_modules_to_load(tmp_path, number, times, found):
-    arguments = str(number.value), str(times)
+def test_an_interrupt_waits_for_what_loading_modules_call(
+    tmp_path, number, times, found
+):
+    arguments = str(number.value), str(times), "stop()"
     done = forks.run(*arguments, code=LOADING, env=os.environ, cwd=tmp_path)
     assert done.stdout.split() == [found], done.stderr
+
+
+def test_an_interrupt_does_not_wait_for_all_modules_to_load(tmp_path):
+    lines = "send()\nwhile True: time.sleep(0.01)"
+    arguments = str(signal.SIGINT.value), "1", lines
+    done = forks.run(*arguments, code=LOADING, env=os.environ, cwd=tmp_path, timeout=60)
+    assert done.stdout.split() == ["cut"], done.stderr
 
 
 def test_an_interrupt_that_waited_is_held_where_others_are(tmp_path):
@@ -133,7 +144,9 @@ def test_an_interrupt_that_waited_is_held_where_others_are(tmp_path):
 import os, pathlib, signal, sys, time
 from pipeline.core.interrupts import allow_interrupts, held_interrupts
 
-pathlib.Path("slow.py").write_text("import os\\nos.kill(os.getpid(), 2)")
+pathlib.Path("slow.py").write_text(
+    "import os\\ndef send(): os.kill(os.getpid(), 2), sum([1])\\nsend()"
+)
 sys.path.insert(0, "")
 allow_interrupts()
 try:
