@@ -35,7 +35,7 @@ _TAKE_UP_SECONDS = 0.05
 _LOOK_SECONDS = 0.5  # between two looks at whether a worker's parent lives
 # What a trial may take to end in order: until then an interrupt waits for it, and
 # when its parent is dead, where nobody waits.
-_END_SECONDS, _ORPHAN_SECONDS = 2.0, 10.0
+_END_SECONDS, _ORPHAN_SECONDS = 2.0, 30.0
 _STAY_SECONDS = 5.0  # until a worker that is not to work any more must be dead
 
 

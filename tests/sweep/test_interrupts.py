@@ -21,8 +21,8 @@ COMMAND = (
 )
 
 
-def wait_until(reached, *, seconds=120):
-    deadline = time.monotonic() + seconds
+def wait_until(reached):
+    deadline = time.monotonic() + 120
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -59,7 +59,7 @@ def test_its_trials_are_marked_killed_and_no_process_stays(
     family = psutil.Process(process.pid).children(recursive=True)
     (os.killpg if to_all else os.kill)(process.pid, number)
     assert process.wait(60) == code
-    wait_until(lambda: not any(map(lives, family)), seconds=30)
+    wait_until(lambda: not any(map(lives, family)))
 
     records = [json.loads(path.read_text()) for path in home.glob("runs/*/run.json")]
     said = [(record["status"], record["message"]) for record in records]
