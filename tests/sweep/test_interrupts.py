@@ -55,11 +55,17 @@ def test_its_trials_are_marked_killed_and_no_process_stays(
     home = tmp_path / "home"
     with (tmp_path / "log").open("w") as log:
         process = start(home, *COMMAND, stderr=log)
-    wait_until(lambda: len(list(home.glob("cache/workspaces/*/checkpoint-*.npz"))) > 1)
-    family = psutil.Process(process.pid).children(recursive=True)
-    (os.killpg if to_all else os.kill)(process.pid, number)
-    assert process.wait(60) == code
-    wait_until(lambda: not any(map(lives, family)))
+    try:
+        wait_until(
+            lambda: len(list(home.glob("cache/workspaces/*/checkpoint-*.npz"))) > 1
+        )
+        family = psutil.Process(process.pid).children(recursive=True)
+        (os.killpg if to_all else os.kill)(process.pid, number)
+        assert process.wait(60) == code
+        wait_until(lambda: not any(map(lives, family)))
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     records = [json.loads(path.read_text()) for path in home.glob("runs/*/run.json")]
     said = [(record["status"], record["message"]) for record in records]
