@@ -1,6 +1,16 @@
-"""`python -m pipeline` is the same command as `w2v`."""
+"""The `w2v` command, and `python -m pipeline`, which is the same."""
 
-from pipeline.cli import main
+from pipeline.core.interrupts import allow_interrupts
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    allow_interrupts()  # what the command line needs takes a moment to import
+
+    from pipeline.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,6 @@ Exit codes: 0 done; 2 bad usage or configuration; 75 stopped at train.time_budge
 import logging
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -41,6 +40,7 @@ from pipeline.composition import (
     is_composition_error,
     refuse_aliases,
 )
+from pipeline.core.interrupts import allow_interrupts, leave_at_interrupts
 from pipeline.core.labels import visible
 from pipeline.errors import ConfigError, StoppedError, W2VError
 from pipeline.logs import LogFormatter
@@ -58,10 +58,17 @@ _GROUP_SWEEP = re.compile(r"\+{0,2}sweep=")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    leave_memory_to_the_system()
-    _set_up_logging()
-    signal.signal(signal.SIGTERM, _terminate)
     try:
+        _main(arguments)
+    finally:
+        leave_at_interrupts(EXIT_INTERRUPTED)
+
+
+def _main(arguments: Sequence[str] | None) -> None:
+    try:
+        allow_interrupts()
+        leave_memory_to_the_system()
+        _set_up_logging()
         cli.main(arguments, prog_name="w2v", standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -215,12 +222,14 @@ def _run_trial(composed: "DictConfig") -> None:
     """Run one trial of a sweep; Hydra calls this, maybe elsewhere."""
     from pipeline.commands.sweep import print_trial
     from pipeline.sweep.trial import run_trial
+    from pipeline.sweep.workers import interruptible_trial
 
     if not logging.getLogger().handlers:  # in a launcher's own process
         _set_up_logging(logging.WARNING)
         leave_memory_to_the_system()
     home, sweep, number = Path(composed.home), str(composed.sweep), int(composed.trial)
-    trial = run_trial(home, sweep, number, wait=bool(composed.wait))
+    with interruptible_trial():
+        trial = run_trial(home, sweep, number, wait=bool(composed.wait))
     if trial:
         print_trial(trial)
 
@@ -249,11 +258,6 @@ def _set_up_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("pipeline").setLevel(logging.INFO)
     logging.captureWarnings(True)
-
-
-def _terminate(*_: object) -> None:
-    """Leave as Ctrl-C does, so that the run is marked and nothing is lost."""
-    raise KeyboardInterrupt
 
 
 def _tell(error: Exception) -> None:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from pipeline.beside import GRACE_SECONDS, Job
 from pipeline.cache import Cache
+from pipeline.core.interrupts import interrupt
 from pipeline.engine import resource_errors, run_stage
 from pipeline.graph import Stage
 from pipeline.ingredients import ingredients_of
@@ -29,8 +30,8 @@ def main(pipe: int) -> None:
         pipe: The file descriptor that answers go to.
     """
     # However it was started: a shell may have had it ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     words = _Words(pipe)
     done, unwanted = threading.Event(), threading.Event()
     try:

@@ -55,7 +55,10 @@ def try_lock(path: Path) -> Lock | None:
 
 def is_held(path: Path) -> bool:
     """Say whether somebody holds a lock; its file is neither made nor removed."""
-    return path.exists() and is_locked(path)
+    try:
+        return is_locked(path)
+    except FileNotFoundError:  # it may have gone just now
+        return False
 
 
 def is_locked(path: Path) -> bool:

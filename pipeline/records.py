@@ -290,6 +290,11 @@ def is_alive(process: ProcessRecord) -> bool:
     return bool(abs(started - process.started) < _SAME_START)
 
 
+def may_live(process: ProcessRecord) -> bool:
+    """Say whether a process may be there; nobody here knows of another machine's."""
+    return process.host != socket.gethostname() or is_alive(process)
+
+
 def process_tag() -> str:
     """Return what a run's tag says of its process."""
     return _PROCESS_JSON.dump_json(this_process()).decode()

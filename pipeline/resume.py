@@ -23,11 +23,10 @@ from pipeline.locks import Lock
 from pipeline.records import (
     RunRecord,
     hold_run,
-    is_alive,
     is_dead,
     load_record,
+    may_live,
     run_folder,
-    this_process,
 )
 from pipeline.sources import describe
 from pipeline.tracking.tracker import LocalTracking, OffTracking, ServerTracking
@@ -132,7 +131,8 @@ def _claim(home: Path, run_id: str, task: str) -> Earlier | None:
             record = load_record(home, run_id)
         except TrackingError:
             return None
-        if record.task != task or _may_run(record):
+        at_work = record.status == "RUNNING" and may_live(record.process)
+        if record.task != task or at_work:
             return None
         lock = hold_run(home, run_id)
         if lock is None:  # somebody goes on with it, mends it or sends its metrics
@@ -142,14 +142,6 @@ def _claim(home: Path, run_id: str, task: str) -> Earlier | None:
             return Earlier(run_id, record, lock)
         lock.release()
     return None
-
-
-def _may_run(record: RunRecord) -> bool:
-    """Say whether the process of a run may be at work."""
-    if record.status != "RUNNING":
-        return False
-    here = record.process.host == this_process().host
-    return not here or is_alive(record.process)
 
 
 def _file_states(config: object) -> Mapping[str, object]:

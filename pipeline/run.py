@@ -38,7 +38,12 @@ from pipeline.records import (
     save_record,
     this_process,
 )
-from pipeline.tracking.tracker import Tracker, open_tracker, params_of
+from pipeline.tracking.tracker import (
+    Tracker,
+    open_tracker,
+    params_of,
+    prepare_tracking,
+)
 from pipeline.watcher import Part, Watcher
 
 log = logging.getLogger(__name__)
@@ -95,6 +100,7 @@ def run_pipeline(
     message, again = "interrupted", True
     with ExitStack() as locks:
         try:
+            prepare_tracking(config.tracking, home)
             # A run that is begun in the store is a run that will be ended there.
             with held_interrupts():
                 tags = _tags(values, git, task, repeats) | (part.tags if part else {})

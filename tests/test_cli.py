@@ -383,6 +383,40 @@ def test_home_may_begin_with_a_tilde(first, home):
     assert done.returncode == 0, done.stderr
 
 
+def test_an_interrupt_while_modules_load_ends_as_one(tmp_path):
+    # pydantic makes an error of its own of what is raised while it looks at an enum,
+    # which MLflow's import has it do some fifty times.
+    script = """
+import enum, os, signal, sys, types
+from pydantic import TypeAdapter
+
+class Number(enum.Enum):
+    ONE = 1
+
+    @types.DynamicClassAttribute
+    def value(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        return 1
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "pipeline.run":
+            sys.meta_path.remove(self)
+            TypeAdapter(Number)
+
+sys.modules.pop("pipeline.run")
+sys.meta_path.insert(0, Finder())
+sys.argv = ["w2v", "run", "experiment=smoke", "tracking=off", "targets=[ingest]"]
+from pipeline.__main__ import main
+main()
+"""
+    done = w2v(home=tmp_path, code=script)
+
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.strip() == "error: interrupted"
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     "moment",
     [

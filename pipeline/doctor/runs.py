@@ -3,23 +3,21 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from pipeline import unsent
+from pipeline.dead_runs import close_run
 from pipeline.doctor.finding import Finding
 from pipeline.errors import StorageError, TrackingError, W2VError
 from pipeline.locks import is_held
 from pipeline.records import (
     RunRecord,
-    hold_run,
     is_alive,
     is_dead,
     load_record,
     run_folder,
-    save_record,
     this_process,
 )
 from pipeline.sizes import size_on_disk
@@ -66,35 +64,13 @@ def check_runs(home: Path) -> Iterator[Finding]:
 
 def _close(home: Path, run_id: str) -> bool:
     """Mark a dead run as KILLED, in its record and in its store."""
-    lock = hold_run(home, run_id)
-    if lock is None:
+    record = close_run(home, run_id, _DEAD)
+    if record is None:
         return False
-    try:
-        record = load_record(home, run_id)
-        if record.status != "RUNNING" or is_alive(record.process):
-            return record.status != "RUNNING"
-        ended = _last_seen(home, run_id)
-        at = datetime.fromtimestamp(ended, UTC).isoformat(timespec="microseconds")
-        save_record(home, replace(record, status="KILLED", message=_DEAD, ended=at))
-        if record.tracking.backend != "off":
-            from pipeline.tracking.mlflow_tracker import send_unsent
-            from pipeline.tracking.outbox import End, Outbox, Tags
-
-            # Where the store does not answer, they wait.
-            outbox = Outbox(run_folder(home, run_id))
-            outbox.add(Tags({"message": _DEAD}))
-            outbox.add(End("KILLED", round(ended * 1_000)))
-            with suppress(TrackingError):
-                send_unsent(home, record)
-    finally:
-        lock.release()
+    if record.tracking.backend != "off":
+        with suppress(TrackingError):  # where the store does not answer, it waits
+            unsent.send(home, record)
     return True
-
-
-def _last_seen(home: Path, run_id: str) -> float:
-    """Return the time of the last sign of life of a run."""
-    files = (home / "logs" / f"{run_id}.log", run_folder(home, run_id) / "run.json")
-    return max(path.stat().st_mtime for path in files if path.exists())
 
 
 def check_store_runs(home: Path) -> Iterator[Finding]:
@@ -161,11 +137,11 @@ def _stores(home: Path) -> list[str | None]:
 def _close_in_store(
     home: Path, uri: str | None, run_id: str, record: RunRecord | None
 ) -> bool:
-    from pipeline.tracking.mlflow_runs import close_run
+    from pipeline.tracking.mlflow_runs import end_run
 
     ended = record.ended if record else None
     at = datetime.fromisoformat(ended).timestamp() if ended else time.time()
-    close_run(home, uri, run_id, record.status if record else "KILLED", at)
+    end_run(home, uri, run_id, record.status if record else "KILLED", at)
     return True
 
 

@@ -1,7 +1,7 @@
 """Run a sweep: plan its trials, launch what is missing, say what came of it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from pipeline import provenance
 from pipeline.config import check_config
 from pipeline.core.files import scratch_of
+from pipeline.core.interrupts import held_interrupts
 from pipeline.core.score_files import named_files
 from pipeline.core.word_pairs import WordPair, read_pairs
+from pipeline.dead_runs import close_runs_of
 from pipeline.errors import StoppedError, SweepError, W2VError
 from pipeline.records import GitRecord, RunRecord, Status, TrackingRecord, now
 from pipeline.run import run_pipeline
@@ -37,7 +39,8 @@ from pipeline.sweep.results import (
 )
 from pipeline.sweep.space import split_overrides
 from pipeline.sweep.trial import Membership, code_of, run_config
-from pipeline.sweep.workers import started
+from pipeline.sweep.workers import started, trials_end_first
+from pipeline.tracking.tracker import prepare_tracking
 
 if TYPE_CHECKING:
     from pipeline.sweep.launch import HydraLaunch
@@ -83,22 +86,25 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             started(launch.launcher, launch.targets, tracked=launch.tracked, most=most)
         )
         planner.check()
-        with ledger.lock():
-            record = _begin(ledger, planner, space, config, fixed)
-            chosen = check_config(record.base)
-            parent = open_parent(ledger, record, chosen.tracking)
-            record = replace(
-                record,
-                run_id=parent.run_id,
-                experiment=parent.experiment,
-                tracking=replace(record.tracking, uri=parent.uri),
-            )
-            ledger.save_sweep(record)
+        parent: Parent | None = None
         status: Status = "KILLED"
         message = "interrupted"
         try:
-            ready()
-            failed, stopped = _run_batches(launch, ledger, planner, parent)
+            with ledger.lock():
+                record = _begin(ledger, planner, space, config, fixed)
+                chosen = check_config(record.base)
+                prepare_tracking(chosen.tracking, launch.home)
+                # A run that is begun in the store is a run that will be ended there.
+                with held_interrupts():
+                    parent = open_parent(ledger, record, chosen.tracking)
+                    record = replace(
+                        record,
+                        run_id=parent.run_id,
+                        experiment=parent.experiment,
+                        tracking=replace(record.tracking, uri=parent.uri),
+                    )
+                    ledger.save_sweep(record)
+            failed, stopped = _run_batches(launch, ledger, planner, parent, ready)
             processes.close()
             if not launch.targets_given and not stopped:
                 _draw_best(ledger, parent)
@@ -108,7 +114,9 @@ def run_sweep(launch: "HydraLaunch", overrides: Sequence[str]) -> Ledger:
             status, message = "FAILED", str(error)
             raise
         finally:
-            parent.end(status, message)
+            if parent:
+                with held_interrupts():
+                    parent.end(status, message)
     if failed:
         raise SweepError(
             f"{len(failed)} of {planner.cells * len(space.seeds)} trials failed, such "
@@ -159,7 +167,11 @@ def _begin(
 
 
 def _run_batches(
-    launch: "HydraLaunch", ledger: Ledger, planner: Planner, parent: Parent
+    launch: "HydraLaunch",
+    ledger: Ledger,
+    planner: Planner,
+    parent: Parent,
+    ready: Callable[[], None],
 ) -> tuple[list[TrialRecord], list[TrialRecord]]:
     """Run what has not ended, batch by batch; return what failed and what stopped.
 
@@ -177,12 +189,12 @@ def _run_batches(
             )
             if not launch.one_by_one:
                 waiting = longest_first(waiting)
-            jobs = [(trial.number, trial.overrides) for trial in waiting]
-            launch.launch(ledger.name, jobs, wait=False)
+            ready()
+            _launch(launch, ledger, waiting, wait=False)
             # Those that another process had.
-            busy = [job for job in jobs if ledger.trial(job[0]).outcome == "planned"]
+            busy = [t for t in waiting if ledger.trial(t.number).outcome == "planned"]
             if busy:
-                launch.launch(ledger.name, busy, wait=True)
+                _launch(launch, ledger, busy, wait=True)
             results = read_results(ledger)
             parent.log(best_values(results))
             parent.keep_view(
@@ -194,6 +206,27 @@ def _run_batches(
         if stopped:
             return failed, stopped
     return failed, []
+
+
+def _launch(
+    launch: "HydraLaunch", ledger: Ledger, trials: Sequence[TrialRecord], *, wait: bool
+) -> None:
+    """Run trials; see `HydraLaunch.launch`."""
+    jobs = [(trial.number, trial.overrides) for trial in trials]
+
+    def are_running() -> bool:
+        return any(ledger.is_running(trial.number) for trial in trials)
+
+    try:
+        with trials_end_first(are_running):
+            launch.launch(ledger.name, jobs, wait=wait)
+    except BaseException as error:
+        # A launcher may have killed its processes, and their runs would stay open.
+        configs = [run_config(ledger, trial) for trial in trials]
+        interrupted = isinstance(error, KeyboardInterrupt)
+        message = "interrupted" if interrupted else "its process was killed"
+        close_runs_of(ledger.home, configs, message)
+        raise
 
 
 def _draw_best(ledger: Ledger, parent: Parent) -> None:

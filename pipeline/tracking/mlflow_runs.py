@@ -96,7 +96,7 @@ def running_runs(home: Path, uri: str | None) -> list[StoreRun]:
         ]
 
 
-def close_run(
+def end_run(
     home: Path, uri: str | None, run_id: str, status: Status, ended: float
 ) -> None:
     """Mark a run as ended.

@@ -251,6 +251,25 @@ def open_tracker(
     )
 
 
+def prepare_tracking(
+    config: LocalTracking | ServerTracking | OffTracking, home: Path
+) -> None:
+    """Import what tracking takes and make its store: a matter of seconds.
+
+    Raises:
+        TrackingError: if the store cannot be used.
+        StorageError: if home cannot be written.
+    """
+    if isinstance(config, OffTracking):
+        return
+    from pipeline.tracking.mlflow_store import import_mlflow, ready_store
+
+    if isinstance(config, LocalTracking):
+        ready_store(home)
+    else:
+        import_mlflow()
+
+
 def params_of(config: Mapping[str, Any]) -> dict[str, str]:
     """Return a resolved config as flat dotted names with text values.
 
