@@ -1,14 +1,18 @@
 """The `w2v` command, and `python -m pipeline`, which is the same."""
 
+import sys
+
 from pipeline.core.interrupts import allow_interrupts
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     allow_interrupts()  # what the command line needs takes a moment to import
-
-    from pipeline.cli import main as run
-
+    try:
+        from pipeline.cli import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(130)
     run()
 
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from pipeline.beside import GRACE_SECONDS, Job
 from pipeline.cache import Cache
-from pipeline.core.interrupts import interrupt
+from pipeline.core.interrupts import handle_interrupt
 from pipeline.engine import resource_errors, run_stage
 from pipeline.graph import Stage
 from pipeline.ingredients import ingredients_of
@@ -30,8 +30,8 @@ def main(pipe: int) -> None:
         pipe: The file descriptor that answers go to.
     """
     # However it was started: a shell may have had it ignored.
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+    handle_interrupt(signal.SIGINT)
+    handle_interrupt(signal.SIGTERM)
     words = _Words(pipe)
     done, unwanted = threading.Event(), threading.Event()
     try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ _HELD = (signal.SIGINT, signal.SIGTERM)
 
 _IMPORTS = "<frozen importlib"  # how the files begin of what imports modules
 _AGAIN_SECONDS = 0.02
+_raised: list[int] = []  # the signal that was raised last
 
 
 def allow_interrupts() -> None:
@@ -22,13 +24,31 @@ def allow_interrupts() -> None:
     What a module calls while it loads may lose or disguise the exception: pydantic
     wraps it in an error of its own, and Python drops it where a lock is collected. So
     the signal comes again until a module's own lines are at work, or the import is
-    over. A second one takes effect at once.
+    over. A second one takes effect at once. It comes again, too, where Python drops an
+    exception: as a collected object's `__del__` and a weak reference's callback do.
 
     Ctrl-C stays ignored where a shell had it so, as for what runs in its background.
     """
-    signal.signal(signal.SIGTERM, interrupt)
+    handle_interrupt(signal.SIGTERM)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, interrupt)
+        handle_interrupt(signal.SIGINT)
+
+
+def handle_interrupt(number: int) -> None:
+    """Have a signal raise KeyboardInterrupt, as `allow_interrupts` says."""
+    signal.signal(number, interrupt)
+    before = sys.unraisablehook
+    if getattr(before, "interrupts", False):
+        return
+
+    def tell(dropped: "sys.UnraisableHookArgs") -> None:
+        if dropped.exc_type is KeyboardInterrupt and _raised:
+            _come_again(_raised[-1])
+        else:
+            before(dropped)
+
+    tell.interrupts = True  # type: ignore[attr-defined]  # how it is known again
+    sys.unraisablehook = tell
 
 
 def leave_at_interrupts(code: int) -> None:
@@ -48,7 +68,12 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     second = signal.getitimer(signal.ITIMER_REAL)[0] > 0
     signal.setitimer(signal.ITIMER_REAL, 0)
     if second or not _may_be_lost(frame):
+        _raised[:] = [number]
         raise KeyboardInterrupt
+    _come_again(number)
+
+
+def _come_again(number: int) -> None:
     # No thread: to start one here might wait for a lock that this one holds.
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)

@@ -66,6 +66,8 @@ def compiled(
 ) -> Function:
     """Return a function compiled for this processor and the types of an example.
 
+    A function may have several forms, which differ in what is None.
+
     Processes may share a cache and start at once: one compiles, and the others wait and
     load what it wrote. Each processor, each version of Numba and of this code has a
     folder of its own.
@@ -79,9 +81,12 @@ def compiled(
     if cache is None:
         return _compile(function, example, None)
     folder = cache / _fingerprint()
+    # Numba lists all forms of a function in one file. One listed anew, and not sealed
+    # before a process is killed, would look like damage: each has a folder.
+    form = folder / "".join("01"[value is not None] for value in example)
     with _alone_in(folder):
-        jitted = _compile(function, example, folder)
-        _seal(folder, function)
+        jitted = _compile(function, example, form)
+        _seal(form, function)
     return jitted
 
 

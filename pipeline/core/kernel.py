@@ -479,7 +479,7 @@ def compile_kernel(
     scratch = make_scratch(settings, words=1, width=LANES, tokens=0)
     nothing, offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
     matrix = aligned(4 * LANES)
-    # Numba leaves out what only stands where an argument is not None.
+    # What only stands where an argument is not None is left out by the compiler.
     form = (True if left_over else None, True if clipped else None)
     example = (
         nothing, offsets, 0, matrix, matrix, LANES, noise, settings, scratch, *form

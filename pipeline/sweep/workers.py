@@ -21,7 +21,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
-from pipeline.core.interrupts import before_interrupts, held_interrupts, interrupt
+from pipeline.core.interrupts import (
+    before_interrupts,
+    handle_interrupt,
+    held_interrupts,
+)
 from pipeline.processes import importing
 
 _LAUNCHER = "JoblibLauncher"
@@ -123,8 +127,9 @@ def trials_end_first(are_running: Callable[[], bool]) -> Iterator[None]:
             worker.terminate()
         time.sleep(_TAKE_UP_SECONDS if workers else 0)
         deadline = time.monotonic() + _END_SECONDS
-        while workers and are_running() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        with suppress(OSError):  # a lock that cannot be looked at is not waited for
+            while workers and are_running() and time.monotonic() < deadline:
+                time.sleep(0.02)
 
     with before_interrupts(end):
         yield
@@ -142,7 +147,7 @@ def interruptible_trial() -> Iterator[None]:
         return
     try:
         follower.has_trial = True
-        signal.signal(signal.SIGTERM, interrupt)
+        handle_interrupt(signal.SIGTERM)
         yield
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, _stay)

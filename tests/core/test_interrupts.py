@@ -161,6 +161,29 @@ except KeyboardInterrupt:
     assert done.stdout.split() == ["held", "interrupted"], done.stderr
 
 
+def test_an_interrupt_that_python_drops_comes_again(tmp_path):
+    script = """
+import os, signal, weakref
+from pipeline.core.interrupts import allow_interrupts
+
+class Thing: pass
+
+allow_interrupts()
+thing = Thing()
+kept = weakref.ref(thing, lambda _: (os.kill(os.getpid(), signal.SIGINT), sum([1])))
+try:
+    del thing
+    print("dropped")
+    while True:
+        signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = forks.run(code=script, env=os.environ, cwd=tmp_path, timeout=30)
+    assert done.stdout.split() == ["dropped", "interrupted"]
+    assert done.stderr == ""
+
+
 def test_what_has_done_its_work_ends_at_once(tmp_path):
     script = """
 import atexit, os, signal, time

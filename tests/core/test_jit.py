@@ -66,7 +66,7 @@ def test_code_without_a_seal_is_made_anew(folder, caplog):
 def test_one_compiles_while_others_wait_for_what_it_writes(folder):
     (index,) = folder.rglob("*.nbi")
     with ThreadPoolExecutor(1) as threads:
-        with FileLock(index.parents[1] / "lock"):
+        with FileLock(index.parents[2] / "lock"):
             index.with_name(f"{index.name}.sha256").unlink()  # it is being written
             other = threads.submit(_compile_merge, folder)
             with pytest.raises(NotDone):
@@ -74,6 +74,25 @@ def test_one_compiles_while_others_wait_for_what_it_writes(folder):
             assert index.exists()
         other.result()
     assert len(kept(folder)) == len(seals(folder)) == 2
+
+
+def count(a, more):
+    return a + 1 if more is not None else a
+
+
+def test_a_form_that_was_not_sealed_is_no_damage_to_others(
+    tmp_path, monkeypatch, caplog
+):
+    assert jit.compiled(count, (1, None), tmp_path)(1, None) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(jit, "_seal", lambda *_: None)  # as if killed before
+        assert jit.compiled(count, (1, True), tmp_path)(1, True) == 2
+
+    again = jit.compiled(count, (1, None), tmp_path)
+
+    assert again.stats.cache_hits
+    assert jit.compiled(count, (1, True), tmp_path)(1, True) == 2
+    assert caplog.text == ""
 
 
 def test_beside_a_folder_that_is_read_only_nothing_is_kept_elsewhere(
