@@ -250,6 +250,11 @@ def loaded(bench) -> dict[str, set[str]]:
     found = {stage: bench.loaded(stage) for stage in TAKES}
     # The other kernel is of other files.
     found["train"] |= bench.loaded("train", kernel="numba")
+    # And what analogies are searched by, of which so small a corpus has none.
+    core = bench.tree / "pipeline/core"
+    search = {str(core / f"{name}.py") for name in ("analogy_kernel", "jit", "simd")}
+    for stage in ("controls", "evaluate"):
+        found[stage] |= search
     return found
 
 
@@ -360,8 +365,8 @@ USERS = {
     "pyarrow": set(TAKES),
     "scipy": {"train", "controls", "evaluate", "visualize"},
     "scikit-learn": {"controls", "evaluate", "visualize"},
-    "numba": {"train", "visualize"},
-    "llvmlite": {"train", "visualize"},
+    "numba": {"train", "controls", "evaluate", "visualize"},
+    "llvmlite": {"train", "controls", "evaluate", "visualize"},
     "matplotlib": {"visualize"},
     "plotly": {"visualize"},
     "umap-learn": {"visualize"},
