@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.core.interrupts import allow_interrupts
+from pipeline.core.interrupts import EXIT_INTERRUPTED, allow_interrupts
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
         from pipeline.cli import main as run
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     run()
 
 

@@ -23,7 +23,6 @@ from pipeline.commands.export import export
 from pipeline.commands.inspect import inspect
 from pipeline.commands.options import (
     EXIT_FAILED,
-    EXIT_INTERRUPTED,
     EXIT_STOPPED,
     EXIT_USAGE,
 )
@@ -40,7 +39,11 @@ from pipeline.composition import (
     is_composition_error,
     refuse_aliases,
 )
-from pipeline.core.interrupts import allow_interrupts, leave_at_interrupts
+from pipeline.core.interrupts import (
+    EXIT_INTERRUPTED,
+    allow_interrupts,
+    leave_at_interrupts,
+)
 from pipeline.core.labels import visible
 from pipeline.errors import ConfigError, StoppedError, W2VError
 from pipeline.logs import LogFormatter

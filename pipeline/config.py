@@ -35,6 +35,10 @@ from pipeline.tracking.tracker import TrackingConfig
 
 T = TypeVar("T")
 
+# Groups with a key `kernel_cache`, the folder of compiled code. Numba unpickles what it
+# finds there, which can run code: no folder is taken from another's record.
+COMPILING = ("train", "evaluate")
+
 
 @dataclass(frozen=True)
 class RunConfig:

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 
 from pipeline.cache import Cache
 from pipeline.checkout import find_python, make_checkout
-from pipeline.config import check_tracking, to_yaml
+from pipeline.config import COMPILING, check_tracking, to_yaml
 from pipeline.core.files import write_atomically
 from pipeline.core.interrupts import held_interrupts
 from pipeline.diff import UNCOMMITTED
@@ -159,7 +159,7 @@ def run_then(
 def _own_values(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Return a config that writes below a home and holds nothing Hydra obeys."""
     own = {**values, "home": str(home), "tracking": {"backend": "off"}}
-    for name in ("train", "evaluate"):
+    for name in COMPILING:
         group = own.get(name)
         if isinstance(group, dict) and group.get("kernel_cache") is not None:
             own[name] = {**group, "kernel_cache": str(home / "cache" / "numba")}

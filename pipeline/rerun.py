@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cache import Cache
-from pipeline.config import check_config, check_tracking
+from pipeline.config import COMPILING, check_config, check_tracking
 from pipeline.core.files import make_folder
 from pipeline.errors import ConfigError, TrackingError
 from pipeline.inputs import check_inputs, input_files, named_by_user
@@ -35,11 +35,9 @@ from pipeline.verdict import Judged, judge
 
 log = logging.getLogger(__name__)
 
-# Groups with a key for the folder of compiled code.
-_COMPILING = ("train", "evaluate")
 _NOT_SET = (
     *("home", "cache", "tracking"),
-    *(f"{group}.kernel_cache" for group in _COMPILING),
+    *(f"{group}.kernel_cache" for group in COMPILING),
 )
 
 
@@ -162,9 +160,8 @@ def _values(
     train = values.get("train")
     if isinstance(train, dict):
         train |= _emptied(train, "time_budget", None)
-    # Numba unpickles what it finds there, which can run code.
     folder = os.environ.get("W2V_KERNEL_CACHE", str(home / "cache" / "numba"))
-    for name in _COMPILING:
+    for name in COMPILING:
         group = values.get(name)
         if isinstance(group, dict) and group.get("kernel_cache") is not None:
             group["kernel_cache"] = folder

@@ -7,7 +7,7 @@ import click
 
 from pipeline.core.files import expanded
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE = 1, 2
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h: the same command will go on
 
 home = click.option(

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
 Handler = Callable[[int, FrameType | None], Any]
 
 _HELD = (signal.SIGINT, signal.SIGTERM)

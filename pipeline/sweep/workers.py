@@ -34,7 +34,8 @@ _LAUNCHER = "JoblibLauncher"
 # imports here: a trial's matrices and what compiles its kernel are no leak.
 _MOST_GROWTH = 2_000_000_000  # bytes
 
-# Until joblib's thread has taken up what it was given: stopped before, it would fail.
+# Joblib's thread does not say when it has taken up what it was given: stopped before,
+# it would fail. And a trial that was just handed out takes its lock no sooner.
 _TAKE_UP_SECONDS = 0.05
 _LOOK_SECONDS = 0.5  # between two looks at whether a worker's parent lives
 # What a trial may take to end in order: until then an interrupt waits for it, and
@@ -73,15 +74,16 @@ def started(
         return
     options |= {"backend": "loky", "return_as": "generator_unordered"}
     loads: Any = None
+    begun = 0.0
 
     def begin(number: int) -> None:
-        nonlocal loads
+        nonlocal loads, begun
         # An interrupt in the midst would leave processes that nobody knows of.
         with held_interrupts(), _deaf_children():
             loads = Parallel(**options)(
                 delayed(_load)(tuple(targets), tracked) for _ in range(number)
             )
-            time.sleep(_TAKE_UP_SECONDS)
+            begun = time.monotonic()
 
     def wait() -> None:
         if loads is None:
@@ -95,6 +97,7 @@ def started(
         yield wait
     finally:
         if loads is not None:
+            time.sleep(max(0, begun + _TAKE_UP_SECONDS - time.monotonic()))
             with warnings.catch_warnings():
                 # Where nothing is launched, it ends them at once, and says so.
                 warnings.simplefilter("ignore", UserWarning)
@@ -125,7 +128,8 @@ def trials_end_first(are_running: Callable[[], bool]) -> Iterator[None]:
         workers = multiprocessing.active_children()
         for worker in workers:
             worker.terminate()
-        time.sleep(_TAKE_UP_SECONDS if workers else 0)
+        if workers:
+            time.sleep(_TAKE_UP_SECONDS)
         deadline = time.monotonic() + _END_SECONDS
         with suppress(OSError):  # a lock that cannot be looked at is not waited for
             while workers and are_running() and time.monotonic() < deadline:
